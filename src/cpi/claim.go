@@ -1,0 +1,138 @@
+package cpi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"bosh-ironic-cpi/src/baremetal"
+	"bosh-ironic-cpi/src/placement"
+)
+
+// claim finds a node for the VM and makes it ours.
+//
+// What must fit the server itself (NICs, disks, settings delivery) is planned before the claim, so that a
+// node that cannot do is never touched. Nodes that other processes claim meanwhile are passed over.
+func (c *CPI) claim(ctx context.Context, w wanted, u *undo) (*build, error) {
+	if w.properties.IronicParams != nil {
+		if err := c.step(ctx, stepDefine, "", func(ctx context.Context) error { return c.define(ctx, w, u) }); err != nil {
+			return nil, err
+		}
+	}
+	p, err := c.pool(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.recoverOwn(ctx, w, p); err != nil {
+		return nil, err
+	}
+	nodes, err := placement.Candidates(p.free, p.ask)
+	if errors.Is(err, placement.ErrNoneFits) && len(p.stale) > 0 {
+		nodes, err = c.takeOver(ctx, p)
+	}
+	if err != nil {
+		return nil, p.explain(err)
+	}
+	c.powerDownStale(ctx, p)
+
+	var unsuitable []error
+	for _, n := range nodes {
+		b, err := c.claimNode(ctx, w, p, n.Node.UUID, u)
+		switch {
+		case err == nil:
+			return b, nil
+		case errors.Is(err, ErrUnsuitable):
+			unsuitable = append(unsuitable, err)
+		case errors.Is(err, baremetal.ErrAssociated), errors.Is(err, errOvertaken), errors.Is(err, errChanged), errors.Is(err, baremetal.ErrNotFound):
+			c.Log.InfoContext(ctx, "node was taken by somebody else", "node", n.Node.UUID, "err", err)
+		default:
+			return nil, err
+		}
+	}
+	if len(unsuitable) > 0 {
+		return nil, errors.Join(unsuitable...)
+	}
+	return nil, fmt.Errorf("%w: other processes were faster on %d of them", errBusyPool, len(nodes))
+}
+
+// errChanged says that a node is not any more what the list said.
+var errChanged = errors.New("node has changed")
+
+// claimNode plans the VM for one node and claims it.
+func (c *CPI) claimNode(ctx context.Context, w wanted, p *pool, uuid string, u *undo) (*build, error) {
+	node := p.nodes[uuid]
+	old, err := documentOf(node)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := c.plan(ctx, w, node, old)
+	if err != nil {
+		return nil, err
+	}
+	b := &build{wanted: w, vm: vm{cid: w.cid, node: node, document: c.claimed(w, node, old, plan)}, cid: w.cid, plan: plan}
+	if old.held() {
+		if err := c.unhold(ctx, &b.vm); err != nil {
+			return nil, err
+		}
+	}
+	u.add("release node "+node.Label(), func(ctx context.Context) error { return c.abandon(ctx, w.cid, uuid, b.why) })
+	err = c.step(ctx, stepClaim, uuid, func(ctx context.Context) (err error) {
+		b.node, err = c.Nodes.Claim(ctx, uuid, w.cid, baremetal.Patch{baremetal.Add(documentPath, b.document)})
+		return err
+	})
+	if errors.Is(err, baremetal.ErrAssociated) {
+		u.steps = u.steps[:len(u.steps)-1] // it is somebody else's: nothing to undo
+	}
+	if err != nil {
+		return nil, err
+	}
+	if n := b.node; n.Maintenance || n.Retired || n.ProvisionState != node.ProvisionState {
+		if err := c.abandon(ctx, w.cid, uuid, ""); err != nil {
+			return nil, err
+		}
+		u.steps = u.steps[:len(u.steps)-1]
+		return nil, fmt.Errorf("node %s: %w: %s", n.Label(), errChanged, n.ProvisionState)
+	}
+	c.Log.InfoContext(ctx, "node claimed", "node", uuid, "name", node.Name, "vm", w.cid)
+	return b, nil
+}
+
+// claimed is the document of a node that the VM claims.
+func (c *CPI) claimed(w wanted, node baremetal.Node, old document, p plan) document {
+	d := document{
+		Version: documentVersion, Director: c.Director, Claim: map[string]int{w.cid: 1},
+		AgentID: w.AgentID, Stemcell: w.StemcellCID,
+		Origin:    origin{State: node.ProvisionState, Name: node.Name, Created: w.createdNode(node)},
+		Ephemeral: p.ephemeral, Disks: old.Disks, Saved: old.Saved,
+	}
+	if old.held() {
+		d.Origin = old.Origin
+	}
+	return d.at(stepClaim, c.Options.Timeouts.Claim)
+}
+
+// unhold takes the holding instance_uuid off a node that is kept for this VM's disks. The document goes on
+// saying that it is kept.
+func (c *CPI) unhold(ctx context.Context, v *vm) error {
+	hold := holdID(v.node.UUID)
+	_, err := c.guarded(ctx, v.node.UUID, hold, baremetal.Patch{
+		{Op: "replace", Path: documentPath + "/claim/" + hold, Value: 1}, baremetal.Remove("/instance_uuid"),
+	})
+	return err
+}
+
+// abandon gives a node back whose VM did not come about. It may never have been ours.
+func (c *CPI) abandon(ctx context.Context, cid, uuid, why string) error {
+	node, err := c.Nodes.Node(ctx, uuid)
+	if errors.Is(err, baremetal.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	d, err := documentOf(node)
+	if err != nil || d.Claim[cid] == 0 {
+		return err
+	}
+	return c.vacate(ctx, vm{cid, node, d}, why)
+}

@@ -1,0 +1,114 @@
+package cpi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"bosh-ironic-cpi/src/baremetal"
+)
+
+// hardwareTypes translates the drivers of Ironic before Ocata. Their deploy interface is direct: iSCSI is
+// gone from Ironic.
+var hardwareTypes = map[string]string{
+	"amt": "amt", "drac": "idrac", "iboot": "iboot", "ilo": "ilo", "ipmitool": "ipmi", "ipminative": "ipmi",
+	"ipmitool_socat": "ipmi", "irmc": "irmc", "libvirt": "libvirt", "snmp": "snmp", "ssh": "ssh", "wol": "wol",
+}
+
+// hardware translates a classic driver name such as agent_ipmitool into hardware type and deploy interface.
+// Other names are hardware types already.
+func hardware(driver string) (hardwareType, deploy string) {
+	for _, prefix := range []string{"agent_", "pxe_", "iscsi_"} {
+		if family, ok := strings.CutPrefix(driver, prefix); ok && hardwareTypes[family] != "" {
+			return hardwareTypes[family], "direct"
+		}
+	}
+	if family, ok := strings.CutPrefix(driver, "fake_"); ok && hardwareTypes[family] != "" {
+		return hardwareTypes[family], "fake"
+	}
+	if driver == "fake" {
+		return "fake-hardware", ""
+	}
+	return driver, ""
+}
+
+// definedUUID is the UUID of a node that the CPI makes: always the same for the same MACs, so that a
+// create_vm after one that was killed finds what that one made.
+func definedUUID(w wanted) string {
+	if id, ok := w.properties.IronicParams["uuid"].(string); ok {
+		return id
+	}
+	macs := slices.Sorted(slices.Values(w.properties.MACs))
+	return uuid.NewSHA1(uuid.MustParse("0d6fb5c0-4d86-4c5b-8d35-6a2f3a2c9a7e"), []byte(strings.Join(macs, ","))).String()
+}
+
+// createdNode reports whether the node is the one that this VM's ironic_params define.
+func (w wanted) createdNode(n baremetal.Node) bool {
+	return w.properties.IronicParams != nil && n.UUID == definedUUID(w)
+}
+
+// define makes the node that ironic_params describe, with a port for each MAC, and brings it to manageable.
+// A node that is there already is taken as it is: a predefined one, by its MACs, or one that a killed
+// process has begun.
+func (c *CPI) define(ctx context.Context, w wanted, u *undo) error {
+	if port, err := c.Nodes.PortByMAC(ctx, w.properties.MACs[0]); err == nil && port.NodeUUID != definedUUID(w) {
+		c.Log.WarnContext(ctx, "server is in Ironic already: ironic_params is ignored", "node", port.NodeUUID, "mac", port.Address)
+		return nil
+	} else if err != nil && !errors.Is(err, baremetal.ErrNotFound) {
+		return err
+	}
+	node, err := c.Nodes.Node(ctx, definedUUID(w))
+	if err == nil {
+		if d, docErr := documentOf(node); docErr != nil || len(d.Claim) > 0 {
+			return docErr // in use, or left by a killed process: the pool knows which
+		}
+	}
+	u.add("delete node "+definedUUID(w), func(ctx context.Context) error { return c.Nodes.DeleteNode(ctx, definedUUID(w)) })
+	if errors.Is(err, baremetal.ErrNotFound) {
+		node, err = c.Nodes.CreateNode(ctx, definition(w))
+	}
+	if err != nil {
+		return fmt.Errorf("define node by ironic_params: %w", err)
+	}
+	for _, mac := range w.properties.MACs {
+		if err := c.definePort(ctx, node, mac); err != nil {
+			return err
+		}
+	}
+	if node.ProvisionState != baremetal.Enroll {
+		return nil
+	}
+	v := vm{node: node}
+	return c.move(ctx, &v, baremetal.VerbManage, c.Options.Timeouts.Manage, baremetal.Manageable)
+}
+
+// definition is the body of POST /v1/nodes.
+func definition(w wanted) map[string]any {
+	body := maps.Clone(w.properties.IronicParams)
+	body["uuid"] = definedUUID(w)
+	if name, ok := body["driver"].(string); ok {
+		hardwareType, deploy := hardware(name)
+		body["driver"] = hardwareType
+		if _, said := body["deploy_interface"]; !said && deploy != "" {
+			body["deploy_interface"] = deploy
+		}
+	}
+	return body
+}
+
+func (c *CPI) definePort(ctx context.Context, node baremetal.Node, mac string) error {
+	port, err := c.Nodes.PortByMAC(ctx, mac)
+	if errors.Is(err, baremetal.ErrNotFound) {
+		_, err = c.Nodes.CreatePort(ctx, baremetal.Port{NodeUUID: node.UUID, Address: mac, PXEEnabled: true})
+		return err
+	}
+	if err == nil && port.NodeUUID != node.UUID {
+		return fmt.Errorf("%w: macs: %s belongs to node %s already", ErrProperties, mac, port.NodeUUID)
+	}
+	return err
+}

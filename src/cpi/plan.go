@@ -1,0 +1,145 @@
+package cpi
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"bosh-ironic-cpi/src/agentenv"
+	"bosh-ironic-cpi/src/baremetal"
+	"bosh-ironic-cpi/src/disk"
+	"bosh-ironic-cpi/src/inventory"
+)
+
+// A plan is how a VM will stand on one node.
+type plan struct {
+	networks  agentenv.Assignment
+	delivery  agentenv.Delivery
+	system    string // path of the root disk
+	ephemeral string // path of the ephemeral disk; empty: on the root disk
+}
+
+// plan fits the VM onto a node without touching it. An error that wraps ErrUnsuitable means that another
+// node may do.
+func (c *CPI) plan(ctx context.Context, w wanted, node baremetal.Node, d document) (plan, error) {
+	var p plan
+	var err error
+	if p.networks, err = c.networks(ctx, w, node); err != nil {
+		return p, err
+	}
+	devices, source, err := c.devices(ctx, node)
+	if err != nil {
+		return p, err
+	}
+	inUse, err := d.inUse()
+	if err != nil {
+		return p, err
+	}
+	ephemeral, ok, err := disk.Ephemeral(devices, w.properties.EphemeralDevice, inUse)
+	if err != nil {
+		return p, unsuitable(node, err)
+	}
+	if ok {
+		p.ephemeral = ephemeral.Hint()
+	}
+	ask := agentenv.Ask{
+		Want:            cmp.Or(w.properties.SettingsDelivery, c.Options.Delivery),
+		DeployInterface: node.DeployInterface, BootMode: bootMode(node),
+		EphemeralOnRoot: p.ephemeral == "", Files: len(p.networks.Files),
+		StemcellAPIVersion: w.StemcellAPIVersion, ImageBootModes: w.stemcell.BootModes,
+	}
+	if source != disk.FromPaths {
+		ask.Disks = len(devices)
+	}
+	for _, dev := range devices {
+		if dev.Root {
+			p.system, ask.RootDiskBytes = cmp.Or(dev.Name, dev.Hint()), dev.SizeBytes
+		}
+	}
+	if p.delivery, err = agentenv.Choose(ask); err != nil {
+		return p, unsuitable(node, err)
+	}
+	if w.StemcellAPIVersion == 1 && c.Registry == nil {
+		return p, fmt.Errorf("%w: a stemcell of API version 1 needs registry.url", ErrConfiguration)
+	}
+	return p, nil
+}
+
+func unsuitable(node baremetal.Node, err error) error {
+	return fmt.Errorf("%w: %s: %w", ErrUnsuitable, node.Label(), err)
+}
+
+// networks binds the VM's networks to the node's ports.
+func (c *CPI) networks(ctx context.Context, w wanted, node baremetal.Node) (agentenv.Assignment, error) {
+	ports, err := c.Nodes.Ports(ctx, node.UUID)
+	if err != nil {
+		return agentenv.Assignment{}, fmt.Errorf("node %s: read its ports: %w", node.Label(), err)
+	}
+	var nics []agentenv.NIC
+	for _, p := range ports {
+		nics = append(nics, agentenv.NIC{MAC: p.Address, PXE: p.PXEEnabled, PhysicalNetwork: p.PhysicalNetwork})
+	}
+	options := agentenv.Options{Spare: cmp.Or(w.properties.SpareNICs, c.Options.SpareNICs), Bonds: w.properties.Bonds}
+	a, err := agentenv.Assign(w.networks, nics, options)
+	switch {
+	case errors.Is(err, agentenv.ErrNetworks):
+		return a, fmt.Errorf("%w: %w", ErrProperties, err)
+	case err != nil:
+		return a, unsuitable(node, err)
+	}
+	return a, nil
+}
+
+// devices lists a node's disks: from its inventory, else as its operator declared them, else by path.
+func (c *CPI) devices(ctx context.Context, node baremetal.Node) ([]disk.Device, disk.Source, error) {
+	known := disk.Known{
+		Properties: node.Properties,
+		Paths:      []string{c.Options.SystemPath, c.Options.EphemeralPath, c.Options.PersistentPath},
+	}
+	raw, err := c.Nodes.Inventory(ctx, node.UUID)
+	switch {
+	case err == nil:
+		i, err := inventory.Decode(raw)
+		if err != nil {
+			return nil, "", fmt.Errorf("node %s: inventory: %w", node.Label(), err)
+		}
+		known.Inventory = &i
+	case !errors.Is(err, baremetal.ErrNotFound):
+		return nil, "", fmt.Errorf("node %s: read its inventory: %w", node.Label(), err)
+	}
+	devices, source, err := disk.Devices(known)
+	if err != nil {
+		return nil, source, unsuitable(node, err)
+	}
+	return devices, source, nil
+}
+
+// inUse gives the CIDs of the persistent disks on the node.
+func (d document) inUse() ([]disk.CID, error) {
+	return parseCIDs(d.diskCIDs())
+}
+
+func parseCIDs(texts []string) ([]disk.CID, error) {
+	var cids []disk.CID
+	for _, text := range texts {
+		cid, err := disk.ParseCID(text)
+		if err != nil {
+			return nil, err
+		}
+		cids = append(cids, cid)
+	}
+	return cids, nil
+}
+
+// bootMode is what the node's capabilities say: bios, uefi, or empty.
+func bootMode(node baremetal.Node) string {
+	text, _ := node.Properties["capabilities"].(string)
+	for pair := range strings.SplitSeq(text, ",") {
+		if key, value, _ := strings.Cut(strings.TrimSpace(pair), ":"); key == "boot_mode" {
+			return value
+		}
+	}
+	return ""
+}
