@@ -20,13 +20,14 @@ type NoFit struct {
 
 // A Miss is a group of nodes that fail the same requirements.
 type Miss struct {
-	Nodes  []string // their labels: "lab1 (uuid)"
+	Count  int      // how many nodes
+	Nodes  []string // the first of them, at most three: "lab1 (uuid)"
 	Failed []string // like "memory_mb is 65536, 131072 wanted"
 }
 
 const (
 	maxMisses = 10 // groups in a NoFit
-	maxLabels = 3  // nodes of a group that the text names
+	maxLabels = 3  // nodes that a group names
 )
 
 // Error lists the near misses, a line each.
@@ -37,15 +38,14 @@ func (e *NoFit) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v, of %d looked at:", ErrNoneFits, e.Looked)
 	for _, m := range e.Misses {
-		if len(m.Nodes) == 1 {
-			fmt.Fprintf(&b, "\n- node %s: ", m.Nodes[0])
-		} else {
-			shown := m.Nodes[:min(maxLabels, len(m.Nodes))]
-			fmt.Fprintf(&b, "\n- %d nodes (%s", len(m.Nodes), strings.Join(shown, ", "))
-			if len(shown) < len(m.Nodes) {
-				b.WriteString(", ...")
-			}
-			b.WriteString("): ")
+		names := strings.Join(m.Nodes, ", ")
+		switch {
+		case m.Count == 1:
+			fmt.Fprintf(&b, "\n- node %s: ", names)
+		case m.Count == len(m.Nodes):
+			fmt.Fprintf(&b, "\n- %d nodes (%s): ", m.Count, names)
+		default:
+			fmt.Fprintf(&b, "\n- %d nodes (%s, ...): ", m.Count, names)
 		}
 		b.WriteString(strings.Join(m.Failed, "; "))
 	}
@@ -61,37 +61,63 @@ func (e *NoFit) Unwrap() error { return ErrNoneFits }
 // noFit groups the nodes that do not fit: fewest failures first, of as many the smaller group, since one
 // node that lacks one thing is more telling than a thousand that are in use.
 func noFit(nodes []*Candidate, requirements []requirement) *NoFit {
-	groups := map[string]*Miss{}
-	for _, c := range nodes {
-		var failed []string
-		for _, r := range requirements {
-			if !r.met(c) {
-				failed = append(failed, r.why(c))
-			}
-		}
-		key := strings.Join(failed, "\n")
-		if groups[key] == nil {
-			groups[key] = &Miss{Failed: failed}
-		}
-		groups[key].Nodes = append(groups[key].Nodes, c.Node.Label())
-	}
-	e := &NoFit{Looked: len(nodes)}
-	for _, m := range groups {
-		slices.Sort(m.Nodes)
-		e.Misses = append(e.Misses, *m)
-	}
-	slices.SortFunc(e.Misses, func(a, b Miss) int {
+	groups := group(nodes, requirements)
+	slices.SortFunc(groups, func(a, b *missGroup) int {
 		return cmp.Or(
-			cmp.Compare(len(a.Failed), len(b.Failed)),
-			cmp.Compare(len(a.Nodes), len(b.Nodes)),
-			cmp.Compare(a.Nodes[0], b.Nodes[0]),
+			cmp.Compare(len(a.failed), len(b.failed)),
+			cmp.Compare(a.count, b.count),
+			byName(a.first[0], b.first[0]),
 		)
 	})
-	if len(e.Misses) > maxMisses {
-		for _, m := range e.Misses[maxMisses:] {
-			e.Rest += len(m.Nodes)
+	e := &NoFit{Looked: len(nodes), Rest: len(nodes)}
+	for _, g := range groups[:min(maxMisses, len(groups))] {
+		m := Miss{Count: g.count, Failed: g.failed}
+		for _, c := range g.first {
+			m.Nodes = append(m.Nodes, c.Node.Label())
 		}
-		e.Misses = e.Misses[:maxMisses]
+		e.Misses = append(e.Misses, m)
+		e.Rest -= m.Count
 	}
 	return e
+}
+
+type missGroup struct {
+	failed []string
+	count  int
+	first  []*Candidate // the first maxLabels by name
+}
+
+// group puts the nodes with the same failures together.
+func group(nodes []*Candidate, requirements []requirement) []*missGroup {
+	byFailures := map[string]*missGroup{}
+	var groups []*missGroup
+	var failed []string
+	var key []byte
+	for _, c := range nodes {
+		failed, key = failed[:0], key[:0]
+		for i := range requirements {
+			if r := &requirements[i]; !r.met(c) {
+				failed = append(failed, r.why(c))
+				key = append(append(key, failed[len(failed)-1]...), 0)
+			}
+		}
+		g := byFailures[string(key)]
+		if g == nil {
+			g = &missGroup{failed: slices.Clone(failed)}
+			byFailures[string(key)] = g
+			groups = append(groups, g)
+		}
+		g.add(c)
+	}
+	return groups
+}
+
+func (g *missGroup) add(c *Candidate) {
+	g.count++
+	if len(g.first) == maxLabels && byName(c, g.first[maxLabels-1]) >= 0 {
+		return
+	}
+	at, _ := slices.BinarySearchFunc(g.first, c, byName)
+	g.first = slices.Insert(g.first, at, c)
+	g.first = g.first[:min(maxLabels, len(g.first))]
 }

@@ -11,6 +11,7 @@ package placement
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"bosh-ironic-cpi/src/baremetal"
@@ -58,7 +59,7 @@ func Candidates(nodes []Candidate, ask Ask) ([]Candidate, error) {
 	for i, uuid := range slices.Backward(ask.Nodes) {
 		preference[uuid] = i
 	}
-	var fits []ranked
+	fits := make([]ranked, 0, len(nodes))
 	var misses []*Candidate
 	for i := range nodes {
 		c := &nodes[i]
@@ -75,10 +76,14 @@ func Candidates(nodes []Candidate, ask Ask) ([]Candidate, error) {
 	if len(fits) == 0 {
 		return nil, noFit(misses, requirements)
 	}
-	slices.SortFunc(fits, ranked.compare)
-	best := make([]Candidate, len(fits))
-	for i, f := range fits {
-		best[i] = *f.Candidate
+	order := make([]*ranked, len(fits)) // pointers: a sort moves its elements often
+	for i := range fits {
+		order[i] = &fits[i]
+	}
+	slices.SortFunc(order, (*ranked).compare)
+	best := make([]Candidate, len(order))
+	for i, r := range order {
+		best[i] = *r.Candidate
 	}
 	return best, nil
 }
@@ -121,7 +126,7 @@ var sizeKeys = [3]string{"memory_mb", "cpus", "local_gb"}
 
 const unknownSize = 1e300
 
-func (r ranked) compare(other ranked) int {
+func (r *ranked) compare(other *ranked) int {
 	if c := cmp.Compare(r.failed, other.failed); c != 0 {
 		return c
 	}
@@ -134,10 +139,17 @@ func (r ranked) compare(other ranked) int {
 		}
 		return 1
 	}
-	for i := range r.size {
-		if c := cmp.Compare(r.size[i], other.size[i]); c != 0 {
+	for i, size := range r.size {
+		if c := cmp.Compare(size, other.size[i]); c != 0 {
 			return c
 		}
 	}
-	return cmp.Or(cmp.Compare(r.Node.Name, other.Node.Name), cmp.Compare(r.Node.UUID, other.Node.UUID))
+	return byName(r.Candidate, other.Candidate)
+}
+
+func byName(a, b *Candidate) int {
+	if c := strings.Compare(a.Node.Name, b.Node.Name); c != 0 {
+		return c
+	}
+	return strings.Compare(a.Node.UUID, b.Node.UUID)
 }

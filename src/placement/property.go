@@ -14,23 +14,23 @@ import (
 
 // property is the requirement of ironic_properties: a number wants at least as much, a boolean and a text the
 // same. Ironic holds a number as a number on one node and as text on the next (inspection wrote text for
-// years), so both compare as numbers. A node without the property does not fit.
+// years), so both compare as numbers. A number that is quoted in the cloud-config stays one where the node has
+// a number, and for memory_mb, cpus and local_gb; else it is a text: "12" may be a rack. A node without the
+// property does not fit.
 func property(key string, want any) requirement {
-	wantNumber, asNumber := number(want)
-	if _, isText := want.(string); isText && !slices.Contains(sizeKeys[:], key) {
-		asNumber = false // "12" may be the name of a rack
-	}
-	wantsArchitecture := key == "cpu_arch"
+	least, asNumber := number(want)
+	_, quoted := want.(string)
+	quoted = quoted && !slices.Contains(sizeKeys[:], key)
 	met := func(c *Candidate) bool {
 		has, ok := c.Node.Properties[key]
 		if !ok {
 			return false
 		}
-		if asNumber {
+		if _, isText := has.(string); asNumber && !(quoted && isText) {
 			n, ok := number(has)
-			return ok && n >= wantNumber
+			return ok && n >= least
 		}
-		if wantsArchitecture {
+		if key == "cpu_arch" {
 			return architecture(text(has)) == architecture(text(want))
 		}
 		return equal(has, want)
@@ -102,7 +102,9 @@ func text(value any) string {
 func capability(n *baremetal.Node, name string) string {
 	switch capabilities := n.Properties["capabilities"].(type) {
 	case string:
-		for pair := range strings.SplitSeq(capabilities, ",") {
+		for rest, more := capabilities, true; more; {
+			var pair string
+			pair, rest, more = strings.Cut(rest, ",")
 			if key, value, ok := strings.Cut(pair, ":"); ok && strings.TrimSpace(key) == name {
 				return strings.TrimSpace(value)
 			}

@@ -2,7 +2,6 @@ package placement
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -45,7 +44,7 @@ func (a Ask) requirements() ([]requirement, error) {
 			},
 		})
 	}
-	if a.Zone != (Zone{}) {
+	if a.Zone.Value != "" {
 		if err := a.Zone.Check(); err != nil {
 			return nil, err
 		}
@@ -56,34 +55,63 @@ func (a Ask) requirements() ([]requirement, error) {
 
 // free is what every VM asks of a node: that it is in order, and nobody's, or kept for this VM's disks.
 func (a Ask) free() []requirement {
-	isState := func(c *Candidate) bool {
-		return c.Node.ProvisionState == baremetal.Available || c.Node.ProvisionState == baremetal.Manageable
-	}
 	list := []requirement{
-		{isState, func(c *Candidate) string { return is("provision_state", string(c.Node.ProvisionState), "available or manageable") }},
-		{func(c *Candidate) bool { return !c.Node.Maintenance }, func(c *Candidate) string {
-			return reason("is in maintenance", c.Node.MaintenanceReason)
-		}},
-		{func(c *Candidate) bool { return !c.Node.Retired }, func(*Candidate) string { return "is retired" }},
-		{func(c *Candidate) bool { return !c.Node.Protected }, func(*Candidate) string { return "is protected" }},
-		{func(c *Candidate) bool { return c.Node.Fault == "" }, func(c *Candidate) string { return "has the fault " + c.Node.Fault }},
-		{func(c *Candidate) bool { return c.Node.Reservation == "" }, func(c *Candidate) string {
-			return "is locked by the conductor " + c.Node.Reservation
-		}},
-		{func(c *Candidate) bool { return c.Claimed == "" }, func(c *Candidate) string { return "is not free: " + c.Claimed }},
-		{func(c *Candidate) bool { return c.HeldBy == "" || c.HeldBy == a.Director }, func(c *Candidate) string {
-			return "is held by the Director " + c.HeldBy
-		}},
-		{func(c *Candidate) bool { return c.Node.InstanceUUID == "" || a.keptForUs(c) }, func(c *Candidate) string {
-			return "is claimed, instance_uuid is " + c.Node.InstanceUUID
-		}},
+		{
+			func(c *Candidate) bool {
+				return c.Node.ProvisionState == baremetal.Available || c.Node.ProvisionState == baremetal.Manageable
+			},
+			func(c *Candidate) string {
+				return is("provision_state", string(c.Node.ProvisionState), "available or manageable")
+			},
+		},
+		{
+			func(c *Candidate) bool { return !c.Node.Maintenance },
+			func(c *Candidate) string { return reason("is in maintenance", c.Node.MaintenanceReason) },
+		},
+		{
+			func(c *Candidate) bool { return !c.Node.Retired },
+			func(*Candidate) string { return "is retired" },
+		},
+		{
+			func(c *Candidate) bool { return !c.Node.Protected },
+			func(*Candidate) string { return "is protected" },
+		},
+		{
+			func(c *Candidate) bool { return c.Node.Fault == "" },
+			func(c *Candidate) string { return "has the fault " + c.Node.Fault },
+		},
+		{
+			func(c *Candidate) bool { return c.Node.Reservation == "" },
+			func(c *Candidate) string { return "is locked by the conductor " + c.Node.Reservation },
+		},
+		{
+			func(c *Candidate) bool { return c.Claimed == "" },
+			func(c *Candidate) string { return "is not free: " + c.Claimed },
+		},
+		{
+			func(c *Candidate) bool { return c.HeldBy == "" || c.HeldBy == a.Director },
+			func(c *Candidate) string { return "is held by the Director " + c.HeldBy },
+		},
+		{
+			func(c *Candidate) bool { return c.Node.InstanceUUID == "" || a.keptForUs(c) },
+			func(c *Candidate) string { return "is claimed, instance_uuid is " + c.Node.InstanceUUID },
+		},
 	}
+	return append(list, a.disks()...)
+}
+
+// disks is what persistent disks ask: a node that has them belongs to VMs with one of them. Others on it may
+// be there as well: the Director keeps the disk that a VM had before a migration for five days.
+func (a Ask) disks() []requirement {
 	if len(a.DiskCIDs) == 0 {
-		return append(list, requirement{
+		return []requirement{{
 			func(c *Candidate) bool { return len(c.HoldsDisks) == 0 },
-			func(c *Candidate) string { return "is kept for its persistent disk " + strings.Join(c.HoldsDisks, ", ") },
-		})
+			func(c *Candidate) string {
+				return "is kept for its persistent disk " + strings.Join(c.HoldsDisks, ", ")
+			},
+		}}
 	}
+	var list []requirement
 	for _, cid := range slices.Sorted(slices.Values(a.DiskCIDs)) {
 		list = append(list, requirement{
 			func(c *Candidate) bool { return slices.Contains(c.HoldsDisks, cid) },
@@ -113,7 +141,10 @@ func (a Ask) bootable() []requirement {
 	if a.Architecture != "" {
 		want := architecture(a.Architecture)
 		list = append(list, requirement{
-			func(c *Candidate) bool { has := text(c.Node.Properties["cpu_arch"]); return has == "" || architecture(has) == want },
+			func(c *Candidate) bool {
+				has := text(c.Node.Properties["cpu_arch"])
+				return has == "" || architecture(has) == want
+			},
 			func(c *Candidate) string {
 				return is("cpu_arch", text(c.Node.Properties["cpu_arch"]), a.Architecture+" for the stemcell")
 			},
@@ -159,7 +190,7 @@ func is(what, has, want string) string {
 	if has == "" {
 		return what + " is not set, " + want + " wanted"
 	}
-	return fmt.Sprintf("%s is %s, %s wanted", what, has, want)
+	return what + " is " + has + ", " + want + " wanted"
 }
 
 func reason(what, why string) string {

@@ -8,7 +8,7 @@ import (
 )
 
 // A Zone is how an availability zone shows on a node: the operator chose the field, the AZ's cloud property
-// gives the value. The zero Zone asks for nothing.
+// gives the value. Without a value it asks for nothing.
 type Zone struct {
 	Field string // conductor_group, chassis, owner, or properties/<key>
 	Value string
