@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/google/uuid"
+
 	"bosh-ironic-cpi/src/baremetal"
 	"bosh-ironic-cpi/src/baremetal/client"
 )
@@ -22,6 +24,9 @@ type vm struct {
 // still has it, and Ironic cannot search there, so all nodes are read. CIDs of the CPI of 2016 are the node's
 // own UUID.
 func (c *CPI) find(ctx context.Context, cid string) (vm, error) {
+	if uuid.Validate(cid) != nil { // Ironic would take it for a node's name
+		return vm{}, fmt.Errorf("%w: %q is no CID of this CPI", ErrVMNotFound, cid)
+	}
 	node, err := c.Nodes.NodeByInstance(ctx, cid)
 	switch {
 	case err == nil:
