@@ -94,7 +94,7 @@ func (a Ask) free() []requirement {
 		},
 		{
 			func(c *Candidate) bool { return c.Node.InstanceUUID == "" || a.keptForUs(c) },
-			func(c *Candidate) string { return "is claimed, instance_uuid is " + c.Node.InstanceUUID },
+			func(*Candidate) string { return "is claimed, instance_uuid is set" }, // not to whom: all such are one group
 		},
 	}
 	return append(list, a.disks()...)
