@@ -3,6 +3,8 @@ package cpi
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 
 	"bosh-ironic-cpi/src/baremetal"
 	"bosh-ironic-cpi/src/disk"
@@ -87,3 +89,13 @@ func (e *creationError) Unwrap() error { return e.error }
 
 // errBusyPool says that nodes would fit if they were free.
 var errBusyPool = errors.New("every node that fits is in use")
+
+// Errors describes every kind of error as rows of a Markdown table.
+func Errors() string {
+	var b strings.Builder
+	b.WriteString("| what happened | type (Bosh::Clouds::…) | ok_to_retry | what to do |\n|---|---|---|---|\n")
+	for _, k := range kinds {
+		fmt.Fprintf(&b, "| %v | %s | %v | %s |\n", k.err, k.kind, k.retry, k.next)
+	}
+	return b.String()
+}
