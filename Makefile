@@ -3,7 +3,11 @@
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 PROGRAMS := ironic_cpi
 TOOL := go tool -modfile=tools/go.mod
+MODULES := $(patsubst %/go.mod,%,$(wildcard tools/go.mod tools/*/go.mod))
 SHELL_FILES := $(wildcard bin/*) .ci/run
+SHFMT := -i 2 -ci
+YAML_RULES := document-start: disable, indentation: {spaces: consistent}, comments: {min-spaces-from-content: 1}, \
+	line-length: {max: 130}
 BENCH ?= .
 COUNT ?= 1
 
@@ -32,19 +36,20 @@ bench: bootstrap build ## benchmarks, into build/bench.txt; BENCH=regexp COUNT=n
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) -timeout 60m -tags integration ./src/... > build/bench.txt; \
 		status=$$?; grep -v -e '^PASS' -e '^ok' -e 'no test files' build/bench.txt; exit $$status
 
-lint: bootstrap ## golangci-lint, deadcode, go mod tidy, shellcheck, yamllint, codespell
+lint: bootstrap ## golangci-lint, deadcode, go mod tidy, shellcheck, shfmt, yamllint, codespell
 	$(TOOL) golangci-lint run ./src/...
 	bin/dead-code
 	go mod tidy -diff
-	for module in tools tools/agentcheck; do if [ -f $$module/go.mod ]; then (cd $$module && go mod tidy -diff) || exit 1; fi; done
-	if [ -f tools/agentcheck/go.mod ]; then cd tools/agentcheck && go vet ./...; fi
-	shellcheck $(SHELL_FILES)
-	yamllint -s -d '{extends: default, rules: {document-start: disable, line-length: {max: 120}}}' $$(git ls-files '*.yml' '*.yaml')
-	codespell --skip '*.sum,*/testdata/*' $$(git ls-files)
+	for module in $(MODULES); do (cd $$module && go mod tidy -diff) || exit 1; done
+	for module in $(filter-out tools,$(MODULES)); do (cd $$module && go vet ./...) || exit 1; done
+	shellcheck -x $(SHELL_FILES)
+	$(TOOL) shfmt -d $(SHFMT) $(SHELL_FILES)
+	yamllint -s -d '{extends: default, rules: {$(YAML_RULES)}}' $$(git ls-files '*.yml' '*.yaml')
+	codespell --skip '*.sum,go.mod,*/go.mod,*/testdata/*' --ignore-words-list pasword $$(git ls-files)
 
 fmt: ## format Go and shell
 	$(TOOL) golangci-lint fmt ./src/...
-	$(TOOL) shfmt -w -i 2 -ci $(SHELL_FILES)
+	$(TOOL) shfmt -w $(SHFMT) $(SHELL_FILES)
 
 docs: ## write the reference documents again from the code
 	UPDATE=1 go test -count=1 -run Docs ./src/cmd/... ./src/cpi/...
