@@ -33,7 +33,7 @@ test-long: bootstrap build ## also what is too slow for every run: race detector
 
 bench: bootstrap build ## benchmarks, into build/bench.txt; BENCH=regexp COUNT=n, then compare with benchstat
 	mkdir -p build
-	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) -timeout 60m -tags integration ./src/... > build/bench.txt; \
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -p 1 -count $(COUNT) -timeout 60m -tags integration ./src/... > build/bench.txt; \
 		status=$$?; grep -v -e '^PASS' -e '^ok' -e 'no test files' build/bench.txt; exit $$status
 
 lint: bootstrap ## golangci-lint, deadcode, go mod tidy, shellcheck, shfmt, yamllint, codespell
