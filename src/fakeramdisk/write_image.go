@@ -3,7 +3,7 @@ package fakeramdisk
 import (
 	"bufio"
 	"context"
-	"crypto/md5" //nolint:gosec // Ironic's image_checksum is MD5
+	"crypto/md5"  //nolint:gosec // Ironic's image_checksum is MD5
 	"crypto/sha1" //nolint:gosec // os_hash_algo may name it
 	"crypto/sha256"
 	"crypto/sha512"

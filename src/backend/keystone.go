@@ -1,0 +1,59 @@
+package backend
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// startKeystone runs bin/keystone-up in a new folder and returns the path of its env file.
+func startKeystone(ctx context.Context) (string, error) {
+	begun := time.Now()
+	dir, err := os.MkdirTemp("", "keystone-")
+	if err != nil {
+		return "", err
+	}
+	if _, err := script(ctx, "keystone-up", dir, fmt.Sprintf("OWNER=%d", os.Getpid())); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, tails(dir))
+	}
+	file := filepath.Join(dir, "env")
+	env, err := readEnv(file)
+	shared.started("Keystone "+env["KEYSTONE_VERSION"], begun, func() {
+		_, _ = script(context.WithoutCancel(ctx), "keystone-down", dir, "WIPE=1")
+	})
+	return file, err
+}
+
+// adminToken asks Keystone for a token of the user that bin/keystone-up made for operators.
+func adminToken(ctx context.Context, env map[string]string) (string, error) {
+	domain := map[string]any{"name": "Default"}
+	user := map[string]any{"name": env["KEYSTONE_USERNAME"], "password": env["KEYSTONE_PASSWORD"], "domain": domain}
+	body, err := json.Marshal(map[string]any{"auth": map[string]any{
+		"identity": map[string]any{"methods": []string{"password"}, "password": map[string]any{"user": user}},
+		"scope":    map[string]any{"project": map[string]any{"name": env["KEYSTONE_PROJECT"], "domain": domain}},
+	}})
+	if err != nil {
+		return "", err
+	}
+	url := env["KEYSTONE_URL"] + "/auth/tokens"
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Close = true
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusCreated {
+		return "", fmt.Errorf("POST %s: %s", url, resp.Status)
+	}
+	return resp.Header.Get("X-Subject-Token"), nil
+}
