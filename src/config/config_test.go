@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,6 +37,19 @@ type whole struct {
 	Share   float64           `json:"share"`
 	Size    int64             `json:"size_mb"`
 	Modes   []string          `json:"modes" oneof:"bios|uefi"`
+	Pause   time.Duration     `json:"pause" min:"1s"`
+	Own     own               `json:"own"`
+}
+
+// own reads itself.
+type own string
+
+func (o *own) UnmarshalJSON(raw []byte) error {
+	if string(raw) == "5" {
+		return errors.New("five is too much")
+	}
+	*o = own("own " + string(raw))
+	return nil
 }
 
 type step struct {
@@ -49,7 +63,7 @@ func TestDecodeFillsTheStruct(t *testing.T) {
 		"server": {"url": "https://a%b'c", "password": "p%ss'word", "timeout": "1h30m", "verify": false},
 		"ntp": ["a", "b"], "labels": {"x": "y"}, "options": {"port": 443, "ssl": true, "ratio": 1.50},
 		"raw": {"any": [1, null]}, "steps": [{"name": "erase", "args": {"n": 1}}], "share": 0.5,
-		"size_mb": 4.096e3, "modes": ["uefi"], "mirror": null}`), &got)
+		"size_mb": 4.096e3, "modes": ["uefi"], "mirror": null, "pause": "1s", "own": [1.50]}`), &got)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,6 +77,7 @@ func TestDecodeFillsTheStruct(t *testing.T) {
 		Raw:     json.RawMessage(`{"any":[1,null]}`),
 		Steps:   []step{{Name: "erase", Args: map[string]any{"n": json.Number("1")}}},
 		Share:   0.5, Size: 4096, Modes: []string{"uefi"},
+		Pause: time.Second, Own: "own [1.50]",
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(secret.Text{})); diff != "" {
 		t.Errorf("Decode (-want +got):\n%s", diff)
@@ -87,7 +102,9 @@ func TestDecodeNamesEveryFault(t *testing.T) {
 		{"bool", `{"server": {"url": "x", "verify": "true"}}`, "server.verify: want true or false, got a string"},
 		{"duration number", `{"server": {"url": "x", "timeout": 90}}`, `server.timeout: want a duration such as "90s", got a number`},
 		{"duration text", `{"server": {"url": "x", "timeout": "90"}}`, `server.timeout: want a duration such as "90s" or "1h30m"`},
-		{"duration below zero", `{"server": {"url": "x", "timeout": "-1s"}}`, "server.timeout: want a duration of zero or more"},
+		{"duration below zero", `{"server": {"url": "x", "timeout": "-1s"}}`, "server.timeout: want at least 0s"},
+		{"duration too short", `{` + url + `, "pause": "10ms"}`, "pause: want at least 1s"},
+		{"own type", `{` + url + `, "own": 5}`, "own: five is too much"},
 		{"oneof", `{"server": {"url": "x", "mode": "ssl"}}`, `server.mode: want plain or tls, got "ssl"`},
 		{"oneof in list", `{` + url + `, "modes": ["bios", "efi"]}`, `modes[1]: want bios or uefi, got "efi"`},
 		{"text for number", `{` + url + `, "size_mb": "5"}`, "size_mb: want a number, got a string"},
@@ -215,6 +232,12 @@ func TestNearest(t *testing.T) {
 		if got := config.Nearest(word, known); got != want {
 			t.Errorf("Nearest(%q) = %q; want %q", word, got, want)
 		}
+	}
+}
+
+func TestKeys(t *testing.T) {
+	if diff := cmp.Diff([]string{"name", "args"}, config.Keys(step{})); diff != "" {
+		t.Errorf("Keys (-want +got):\n%s", diff)
 	}
 }
 

@@ -114,7 +114,7 @@ func defaultNode(t reflect.Type, text string) any {
 func (w *walk) value(path string, tag reflect.StructTag, v reflect.Value, node any) {
 	switch v.Type() {
 	case durationType:
-		w.duration(path, v, node)
+		w.duration(path, tag, v, node)
 		return
 	case textType:
 		if text, ok := w.text(path, true, node); ok {
@@ -128,9 +128,13 @@ func (w *walk) value(path string, tag reflect.StructTag, v reflect.Value, node a
 		}
 		return
 	}
-	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
-		text, isText := w.text(path, false, node)
-		if !isText {
+	switch u := v.Addr().Interface().(type) {
+	case json.Unmarshaler:
+		w.own(path, u, node)
+		return
+	case encoding.TextUnmarshaler:
+		text, ok := w.text(path, false, node)
+		if !ok {
 			return
 		}
 		if err := u.UnmarshalText([]byte(text)); err != nil {
@@ -156,6 +160,17 @@ func (w *walk) value(path string, tag reflect.StructTag, v reflect.Value, node a
 		v.Set(reflect.ValueOf(node))
 	default:
 		w.scalar(path, tag, v, node)
+	}
+}
+
+// own lets a type read itself. Its errors go to the operator as they are.
+func (w *walk) own(path string, u json.Unmarshaler, node any) {
+	raw, err := json.Marshal(node)
+	if err == nil {
+		err = u.UnmarshalJSON(raw)
+	}
+	if err != nil {
+		w.faults.add(path, "%v", err)
 	}
 }
 
@@ -228,18 +243,19 @@ func wholeNumber(n json.Number) (int64, bool) {
 	return int64(f), true
 }
 
-func (w *walk) duration(path string, v reflect.Value, node any) {
+func (w *walk) duration(path string, tag reflect.StructTag, v reflect.Value, node any) {
 	text, ok := node.(string)
 	if !ok {
 		w.want(path, `a duration such as "90s"`, node)
 		return
 	}
+	least, _ := time.ParseDuration(tag.Get("min")) // zero without a tag
 	d, err := time.ParseDuration(text)
 	switch {
 	case err != nil:
 		w.faults.add(path, `want a duration such as "90s" or "1h30m"`)
-	case d < 0:
-		w.faults.add(path, "want a duration of zero or more")
+	case d < least:
+		w.faults.add(path, "want at least %v", least)
 	default:
 		v.SetInt(int64(d))
 	}

@@ -8,7 +8,7 @@
 //	required:"true"  the key must be there and not be empty
 //	default:"90s"    value of an absent key: plain text for strings and durations, else JSON
 //	oneof:"a|b"      the texts that are allowed; of a list: in each element
-//	min:"1"          the least number that is allowed
+//	min:"1"          the least number or duration that is allowed; a duration below zero never is
 //	file:"true"      a string may also be {"file": "/path"}, as every [secret.Text] may
 //	help:"..."       one sentence for the operator, read by [Reference]
 //

@@ -30,6 +30,15 @@ func fields(v reflect.Value) iter.Seq2[field, reflect.Value] {
 	}
 }
 
+// Keys returns the keys of the struct v in its order, those of its own level only.
+func Keys(v any) []string {
+	var keys []string
+	for f := range fields(reflect.ValueOf(v)) {
+		keys = append(keys, f.key)
+	}
+	return keys
+}
+
 // Secrets returns every secret.Text in v, a struct or a pointer to one, so that a log can mask them.
 func Secrets(v any) []string {
 	var found []string

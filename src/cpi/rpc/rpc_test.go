@@ -347,7 +347,8 @@ func TestSecretsAreMasked(t *testing.T) {
 			"arguments": []any{
 				"a", "s",
 				map[string]any{"ironic_params": map[string]any{"driver_info": map[string]any{"ipmi_password": `calvin"1`, "snmp_auth_key": "snmpkey", "ipmi_username": "root"}}},
-				map[string]any{"private": map[string]any{"ip": "10.0.0.10"}}, nil,
+				map[string]any{"private": map[string]any{"ip": "10.0.0.10"}},
+				nil,
 				map[string]any{"bosh": map[string]any{
 					"password": "$6$salt/hash", "mbus": map[string]any{"urls": []string{"https://mbus:m%40bus-pw@0.0.0.0:6868"}, "cert": map[string]any{"private_key": key, "ca": "CACACA"}},
 					"blobstores": []any{map[string]any{"options": map[string]any{"secret_access_key": "s3secret", "pin": 7, "token": 998877}}},
