@@ -122,7 +122,10 @@ func markSkipped(devices []Device, property any, source Source) error {
 // findRoot gives the index of the root disk. Devices that cleaning spares are never it: the deploy ramdisk
 // does not offer them (ironic-python-agent, list_block_devices_check_skip_list).
 func findRoot(devices []Device, known Known, source Source) (int, error) {
-	said := slices.IndexFunc(devices, func(d Device) bool { return d.Root })
+	if len(devices) == 0 {
+		return -1, nil
+	}
+	said := slices.IndexFunc(devices, func(d Device) bool { return d.Root && !d.Skipped })
 	if property := known.Properties["root_device"]; !empty(property) {
 		hints, err := parseHints(property)
 		if err != nil {
@@ -139,7 +142,7 @@ func findRoot(devices []Device, known Known, source Source) (int, error) {
 			return hinted, nil
 		case source == FromInventory:
 			return 0, fmt.Errorf("%w: no disk of the inventory fits the hints in root_device", ErrProperties)
-		case source == FromPaths && hints.name() != "":
+		case source == FromPaths && said >= 0 && hints.name() != "":
 			devices[said].Name = hints.name()
 		}
 	}
