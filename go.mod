@@ -22,5 +22,6 @@ require (
 	go.uber.org/goleak v1.3.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/tools v0.41.0 // indirect
 	pgregory.net/rapid v1.3.0 // indirect
 )

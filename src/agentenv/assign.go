@@ -227,10 +227,12 @@ func (p *plan) assignment(links []*link) (Assignment, error) {
 	a.Settings = maps.Clone(a.Networks)
 	spare := p.spareNICs(links)
 	if byFiles {
-		var err error
-		a.Files, err = p.networkdFiles(links, spare)
-		a.EnableIPv6 = slices.ContainsFunc(links, (*link).hasIPv6)
-		return a, err
+		files, err := p.networkdFiles(links, spare)
+		if err != nil {
+			return Assignment{}, err
+		}
+		a.Files, a.EnableIPv6 = files, slices.ContainsFunc(links, (*link).hasIPv6)
+		return a, nil
 	}
 	address := netip.AddrFrom4([4]byte{127, 0, 0, 100})
 	for _, mac := range spare {
@@ -257,9 +259,7 @@ func (l *link) needsFiles() bool {
 
 func (l *link) hasIPv6() bool {
 	return slices.ContainsFunc(l.networks, func(w *wish) bool {
-		ip, _ := w.net.text("ip")
-		prefix, _ := w.net.text("prefix")
-		return strings.Contains(ip, ":") || (w.net.dhcp() && prefix == "128")
+		return w.net.ipv6()
 	})
 }
 

@@ -60,6 +60,12 @@ func (n Network) dhcp() bool {
 	return n["type"] == "dynamic" || n["use_dhcp"] == true || ip == "" || mask == ""
 }
 
+// ipv6 reports whether n is of IPv6: by its address, else (dynamic) by its prefix.
+func (n Network) ipv6() bool {
+	ip, _ := n["ip"].(string)
+	return strings.Contains(ip, ":") || (ip == "" && n["prefix"] == "128")
+}
+
 // normal returns a copy of n in the form that the agent reads: a type, prefix a string, a netmask beside every
 // static address, mac in lower case with colons.
 func (n Network) normal() (Network, error) {

@@ -194,7 +194,7 @@ func (u *unit) network(l *link, vlans []string, gatewayKnown bool) error {
 		return err
 	}
 	for _, w := range l.networks {
-		if err := u.addresses(w); err != nil {
+		if err := u.addresses(w, l); err != nil {
 			return fmt.Errorf("network %q: %w", w.name, err)
 		}
 	}
@@ -233,10 +233,10 @@ func (u *unit) nameServers(l *link) error {
 	return nil
 }
 
-// addresses writes a static network's address, its gateway if it is the default one, and any network's routes.
-func (u *unit) addresses(w *wish) error {
+// addresses writes a static network's address, its gateway if it is a default one, and any network's routes.
+func (u *unit) addresses(w *wish, l *link) error {
 	if !w.net.dhcp() {
-		if err := u.address(w); err != nil {
+		if err := u.address(w, l); err != nil {
 			return err
 		}
 	}
@@ -252,7 +252,7 @@ func (u *unit) addresses(w *wish) error {
 	return nil
 }
 
-func (u *unit) address(w *wish) error {
+func (u *unit) address(w *wish, l *link) error {
 	ip, _ := w.net.text("ip")
 	mask, _ := w.net.text("netmask")
 	prefix, err := parsePrefix(ip, mask)
@@ -262,7 +262,7 @@ func (u *unit) address(w *wish) error {
 	u.section("Address")
 	u.set("Address", prefix)
 	gateway, err := w.net.text("gateway")
-	if err != nil || gateway == "" || !w.gateway {
+	if err != nil || gateway == "" || !l.defaultRoute(w) {
 		return err
 	}
 	via, err := netip.ParseAddr(gateway)
@@ -275,6 +275,20 @@ func (u *unit) address(w *wish) error {
 		u.set("GatewayOnLink", "yes")
 	}
 	return nil
+}
+
+// defaultRoute reports whether the gateway of w is to be used: w is the default network, or the only one of its
+// IP version beside the default network on this link (BOSH names one default for both versions).
+func (l *link) defaultRoute(w *wish) bool {
+	if w.gateway {
+		return true
+	}
+	beside, rival := false, false
+	for _, other := range l.networks {
+		beside = beside || other.gateway
+		rival = rival || (other.gateway && other.net.ipv6() == w.net.ipv6())
+	}
+	return beside && !rival
 }
 
 type route struct {
