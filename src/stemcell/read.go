@@ -3,7 +3,6 @@ package stemcell
 import (
 	"archive/tar"
 	"bufio"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +10,8 @@ import (
 	"os"
 	"path"
 	"strings"
+
+	gzip "github.com/klauspost/compress/gzip"
 )
 
 // member is the name of the image in a stemcell's archive.
