@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"time"
 )
 
 // maxLog is how much of a log the answer carries, in bytes; stderr gets all of it.
@@ -18,13 +19,15 @@ type journal struct {
 	masks *masks
 	live  io.Writer
 
+	started time.Time
+
 	mu   sync.Mutex
 	kept bytes.Buffer
 	cut  bool
 }
 
 func newJournal(live io.Writer) *journal {
-	j := &journal{level: new(slog.LevelVar), masks: new(masks), live: live}
+	j := &journal{level: new(slog.LevelVar), masks: new(masks), live: live, started: time.Now()}
 	j.log = slog.New(slog.NewTextHandler(j, &slog.HandlerOptions{Level: j.level}))
 	return j
 }

@@ -46,10 +46,8 @@ func (s Server) answer(ctx context.Context, in io.Reader, j *journal) (result js
 	if err != nil {
 		return nil, err
 	}
-	started := time.Now()
 	j.log.InfoContext(ctx, "request", "api_version", call.version)
 	value, err := s.call(ctx, call)
-	j.log.InfoContext(ctx, "answer", "ok", err == nil, "took", time.Since(started).Round(time.Millisecond))
 	if err != nil {
 		return nil, err
 	}
@@ -108,10 +106,13 @@ type failure struct {
 // encode makes the one line that is the answer.
 func encode(ctx context.Context, result json.RawMessage, err error, j *journal) []byte {
 	e := envelope{Result: result}
-	if err != nil {
+	took := time.Since(j.started).Round(time.Millisecond)
+	if err == nil {
+		j.log.InfoContext(ctx, "answer", "took", took)
+	} else {
 		e.Error = describe(err)
 		e.Error.Message = j.masks.apply(e.Error.Message)
-		j.log.ErrorContext(ctx, "request failed", "type", e.Error.Type, "retry", e.Error.OKToRetry)
+		j.log.ErrorContext(ctx, "request failed", "type", e.Error.Type, "retry", e.Error.OKToRetry, "err", e.Error.Message, "took", took)
 	}
 	e.Log = j.text()
 	line, err := json.Marshal(e)
