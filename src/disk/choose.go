@@ -93,7 +93,7 @@ func holds(devices []Device, d Device, inUse []CID) string {
 	}
 	for _, c := range inUse {
 		if c.mayBe(d) && !slices.ContainsFunc(devices, c.Matches) {
-			return "may hold the persistent disk " + c.String() + ", which no disk matches; inspect the node"
+			return "may hold the persistent disk " + c.String() + ", which no disk matches; inspect the node or declare its disks"
 		}
 	}
 	return ""

@@ -135,7 +135,8 @@ func (c CID) Matches(d Device) bool {
 	return d.Is(c.ID)
 }
 
-// mayBe reports whether the disk could be on d for all that is known: d lacks what the CID goes by.
+// mayBe reports whether the disk, which matches no device of the server, could be on d for all that is known:
+// d lacks what the CID goes by, or that is a path, which changes when a disk is added or removed.
 func (c CID) mayBe(d Device) bool {
 	switch c.Kind {
 	case ByWWN:
@@ -145,7 +146,7 @@ func (c CID) mayBe(d Device) bool {
 	case BySerial:
 		return d.Serial == ""
 	}
-	return d.Name == ""
+	return true
 }
 
 func colons(mac string) string {
