@@ -68,11 +68,11 @@ func eachPage[P, T any](
 ) error {
 	r.query.Set("limit", strconv.Itoa(pageSize))
 	seen := map[string]bool{}
-	var markers []string // of the last page; Ironic knows a marker only while its object is there
+	var markers []string // all given so far; Ironic knows a marker only while its object is there
 	for {
 		var p P
 		err := c.do(ctx, r, &p)
-		if errors.Is(err, baremetal.ErrNotFound) && len(markers) > 1 {
+		if errors.Is(err, baremetal.ErrNotFound) && len(markers) > 1 { // the last one was deleted meanwhile
 			markers = markers[:len(markers)-1]
 			r.query.Set("marker", markers[len(markers)-1])
 			continue
@@ -81,12 +81,12 @@ func eachPage[P, T any](
 			return err
 		}
 		news := 0
-		page := items(p)
-		for _, item := range page {
+		for _, item := range items(p) {
 			if seen[id(item)] {
 				continue
 			}
 			seen[id(item)] = true
+			markers = append(markers, id(item))
 			news++
 			if err := use(item); err != nil {
 				return err
@@ -94,10 +94,6 @@ func eachPage[P, T any](
 		}
 		if news == 0 { // empty, or a server that takes no notice of the marker
 			return nil
-		}
-		markers = markers[:0]
-		for _, item := range page {
-			markers = append(markers, id(item))
 		}
 		r.query.Set("marker", markers[len(markers)-1])
 	}
