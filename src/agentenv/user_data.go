@@ -3,6 +3,7 @@ package agentenv
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 )
 
@@ -41,6 +42,9 @@ func (u UserData) String() string { return "user-data of server " + u.Server }
 
 // GoString implements fmt.GoStringer, for %#v.
 func (u UserData) GoString() string { return u.String() }
+
+// LogValue implements slog.LogValuer.
+func (u UserData) LogValue() slog.Value { return slog.StringValue(u.String()) }
 
 // RegistryEndpoint lays credentials into the registry's URL, once and escaped. Without a user name those of the
 // URL, if any, stay. The agent appends /instances/<server>/settings.
