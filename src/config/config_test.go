@@ -9,11 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"bosh-ironic-cpi/src/config"
-	"bosh-ironic-cpi/src/secret"
-
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"bosh-ironic-cpi/src/config"
+	"bosh-ironic-cpi/src/secret"
 )
 
 type server struct {

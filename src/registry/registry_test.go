@@ -16,10 +16,10 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"bosh-ironic-cpi/src/registry"
 	"bosh-ironic-cpi/src/secret"
-
-	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

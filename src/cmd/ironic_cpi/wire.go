@@ -39,7 +39,7 @@ func opener(path string) func(context.Context, *rpc.Call) (rpc.Actions, error) {
 func wire(c configuration, director string, log *slog.Logger) (*cpi.CPI, error) {
 	nodes, err := client.New(ironic(c.Ironic, log))
 	if err != nil {
-		return nil, err
+		return nil, config.Faults{{Path: "ironic", Problem: err.Error()}}
 	}
 	made := &cpi.CPI{Director: director, Nodes: nodes, Agent: agent(c.Agent), Options: options(c), Log: log}
 	if made.Stemcells, err = store(c.Repository.Stemcells); err != nil {

@@ -10,11 +10,11 @@ import (
 	"strings"
 	"testing"
 
-	"bosh-ironic-cpi/src/cpi"
-	"bosh-ironic-cpi/src/cpi/rpc"
-
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
+
+	"bosh-ironic-cpi/src/cpi"
+	"bosh-ironic-cpi/src/cpi/rpc"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
