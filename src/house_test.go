@@ -248,7 +248,7 @@ func TestDocsNameFilesThatExist(t *testing.T) {
 		for _, link := range markdownLink.FindAllStringSubmatch(text, -1) {
 			paths = append(paths, path.Join(path.Dir(name), link[1]))
 		}
-		if name != table { // it speaks of planned files as well
+		if name == "README.md" || name == "CONTRIBUTING.md" { // others also name planned files, and files of an operator
 			for _, quoted := range ourPath.FindAllStringSubmatch(text, -1) {
 				paths = append(paths, quoted[1])
 			}
