@@ -17,8 +17,8 @@ import (
 func contents() Contents {
 	return Contents{
 		InstanceID: "vm-1", UserData: []byte(`{"agent_id": "a"}`), PublicKeys: []string{"ssh-rsa A", "ssh-rsa <B>"},
-		NameServers: []string{"10.0.0.2", "fd00::2"},
-		Files:       map[string][]byte{"/etc/motd": []byte("hello\n"), "/var/vcap/empty": nil},
+		NameServers: []string{"10.0.0.2", "fd00::2"}, MACs: []string{"aa:bb:cc:dd:ee:01"},
+		Files: map[string][]byte{"/etc/motd": []byte("hello\n"), "/var/vcap/empty": nil},
 	}
 }
 
@@ -32,7 +32,7 @@ func TestTree(t *testing.T) {
 		"ec2/latest/meta-data.json":          `{"instance-id":"vm-1","public-keys":{"0":{"openssh-key":"ssh-rsa A"},"1":{"openssh-key":"ssh-rsa <B>"}}}`,
 		"openstack/latest/user_data":         `{"agent_id": "a"}`,
 		"openstack/latest/meta_data.json":    `{"uuid":"vm-1","name":"vm-1","hostname":"vm-1","public_keys":{"key-0":"ssh-rsa A","key-1":"ssh-rsa <B>"},"files":[{"path":"/etc/motd","content_path":"/content/0000"},{"path":"/var/vcap/empty","content_path":"/content/0001"}]}`,
-		"openstack/latest/network_data.json": `{"links":[],"networks":[],"services":[{"type":"dns","address":"10.0.0.2"},{"type":"dns","address":"fd00::2"}]}`,
+		"openstack/latest/network_data.json": `{"links":[{"id":"nic0","type":"phy","ethernet_mac_address":"aa:bb:cc:dd:ee:01"}],"networks":[],"services":[{"type":"dns","address":"10.0.0.2"},{"type":"dns","address":"fd00::2"}]}`,
 		"openstack/content/0000":             "hello",
 		"openstack/content/0001":             "",
 	}
@@ -57,8 +57,9 @@ func TestTreeAlwaysHasMetaData(t *testing.T) {
 	}
 	want := map[string]string{
 		"ec2/latest/user-data": "", "openstack/latest/user_data": "",
-		"ec2/latest/meta-data.json":       `{"instance-id":"vm-1","public-keys":{"0":{"openssh-key":""}}}`,
-		"openstack/latest/meta_data.json": `{"uuid":"vm-1","name":"web-0","hostname":"web-0","public_keys":{}}`,
+		"ec2/latest/meta-data.json":          `{"instance-id":"vm-1","public-keys":{"0":{"openssh-key":""}}}`,
+		"openstack/latest/meta_data.json":    `{"uuid":"vm-1","name":"web-0","hostname":"web-0","public_keys":{}}`,
+		"openstack/latest/network_data.json": `{"links":[],"networks":[],"services":[]}`,
 	}
 	if diff := cmp.Diff(want, texts(got)); diff != "" {
 		t.Errorf("Tree: want (-), got (+):\n%s", diff)

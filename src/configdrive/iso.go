@@ -26,7 +26,7 @@ const (
 // An entry is a directory or file of the image.
 type entry struct {
 	name     string
-	id       string // its name in ISO 9660, which readers of Rock Ridge never see
+	id       string // its name without Rock Ridge
 	parent   *entry
 	children []*entry // sorted; nil for a file
 	content  []byte
@@ -121,15 +121,29 @@ func makeTree(files map[string][]byte) (*entry, error) {
 		}
 	}
 	for _, dir := range dirs {
-		slices.SortFunc(dir.children, func(a, b *entry) int { return strings.Compare(a.name, b.name) })
 		for i, child := range dir.children {
-			child.id = fmt.Sprintf("N%07d", i) // sorted as ECMA-119 wants it, whatever the real name
+			child.id = plainName(child.name, i)
+		}
+		slices.SortFunc(dir.children, func(a, b *entry) int { return strings.Compare(a.id, b.id) })
+		for _, child := range dir.children {
 			if !child.dir {
-				child.id += ".;1"
+				child.id += ";1" // the version
 			}
 		}
 	}
 	return root, nil
+}
+
+// plainName is a name for readers without Rock Ridge: the name itself as mkisofs -l -allow-lowercase writes it
+// (newer Ironics look for openstack/latest/network_data.json;1), or a number when it is too long or too odd.
+func plainName(name string, number int) string {
+	odd := func(r rune) bool {
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.", r)
+	}
+	if len(name) > 30 || strings.ContainsFunc(name, odd) {
+		return fmt.Sprintf("~%d", number)
+	}
+	return name
 }
 
 // layers lists directories in the order of path tables (level by level, numbered from 1), and all files.

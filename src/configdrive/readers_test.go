@@ -117,6 +117,27 @@ func TestBlkidFindsTheLabel(t *testing.T) {
 	}
 }
 
+// Newer Ironics look into the drive with pycdlib, for one file by its name without Rock Ridge, and rewrite the drive
+// when they do not like what they find (ironic/conductor/configdrive_utils.py, 2025).
+func TestPycdlibFindsNetworkData(t *testing.T) {
+	python := program(t, "/usr/bin/python3", "python3-pycdlib")
+	if err := exec.CommandContext(t.Context(), python, "-c", "import pycdlib").Run(); err != nil {
+		program(t, "pycdlib", "python3-pycdlib")
+	}
+	tree, err := Tree(contents())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := run(t, python, "-c", `import pycdlib, sys
+iso = pycdlib.PyCdlib()
+iso.open(sys.argv[1])
+with iso.open_file_from_iso(iso_path="/openstack/latest/network_data.json;1") as f:
+    sys.stdout.buffer.write(f.read())`, imageFile(t, build(t, tree)))
+	if want := tree["openstack/latest/network_data.json"]; !bytes.Equal(got, want) {
+		t.Errorf("pycdlib reads %q; want %q", got, want)
+	}
+}
+
 // The agent mounts the drive. A kernel without iso9660 cannot show that; isoinfo stands in above.
 func TestKernelMounts(t *testing.T) {
 	known, err := os.ReadFile("/proc/filesystems")

@@ -17,6 +17,7 @@ type Contents struct {
 	UserData    []byte            // for a BOSH agent: its settings, as JSON
 	PublicKeys  []string          // SSH keys, one line each
 	NameServers []string          // IP addresses
+	MACs        []string          // the server's NICs
 	Files       map[string][]byte // more files by their absolute path on the server
 }
 
@@ -56,13 +57,11 @@ func Tree(c Contents) (map[string][]byte, error) {
 		PublicKeys map[string]string `json:"public_keys"`
 		Files      []file            `json:"files,omitempty"`
 	}{c.InstanceID, c.Name, c.Name, keys, files}
-	if len(c.NameServers) > 0 {
-		services, err := c.services()
-		if err != nil {
-			return nil, err
-		}
-		documents["openstack/latest/network_data.json"] = services
+	network, err := c.networkData()
+	if err != nil {
+		return nil, err
 	}
+	documents["openstack/latest/network_data.json"] = network
 	for name, document := range documents {
 		var b bytes.Buffer
 		enc := json.NewEncoder(&b)
@@ -90,13 +89,22 @@ func (c Contents) ec2() any {
 	}{c.InstanceID, keys}
 }
 
-// services is network_data.json with nothing but name servers: the networks are the agent's business.
-func (c Contents) services() (any, error) {
+// networkData is network_data.json with NICs and name servers and no networks: those are the agent's business.
+// Newer Ironics write their own when it is missing or wholly empty (ironic/conductor/configdrive_utils.py).
+func (c Contents) networkData() (any, error) {
+	type link struct {
+		ID   string `json:"id"`
+		Type string `json:"type"`
+		MAC  string `json:"ethernet_mac_address"`
+	}
 	type service struct {
 		Type    string `json:"type"`
 		Address string `json:"address"`
 	}
-	var services []service
+	links, services := []link{}, []service{}
+	for i, mac := range c.MACs {
+		links = append(links, link{fmt.Sprintf("nic%d", i), "phy", mac})
+	}
 	for _, server := range c.NameServers {
 		if _, err := netip.ParseAddr(server); err != nil {
 			return nil, fmt.Errorf("name server: %w", err)
@@ -104,8 +112,8 @@ func (c Contents) services() (any, error) {
 		services = append(services, service{"dns", server})
 	}
 	return struct {
-		Links    []any     `json:"links"`
+		Links    []link    `json:"links"`
 		Networks []any     `json:"networks"`
 		Services []service `json:"services"`
-	}{[]any{}, []any{}, services}, nil
+	}{links, []any{}, services}, nil
 }
