@@ -260,3 +260,22 @@ func TestDocsNameFilesThatExist(t *testing.T) {
 		}
 	}
 }
+
+var jsonBlock = regexp.MustCompile("(?s)```json\n(.*?)```")
+
+// The first thing that an operator copies must be right.
+func TestReadmeShowsAConfiguration(t *testing.T) {
+	example := jsonBlock.FindSubmatch(content(t, "README.md"))
+	if example == nil {
+		t.Fatal("README.md has no ```json block")
+	}
+	file := filepath.Join(t.TempDir(), "cpi.json")
+	if err := os.WriteFile(file, example[1], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	check := exec.CommandContext(t.Context(), "go", "run", "./src/cmd/ironic_cpi", "-check", "-configPath", file)
+	check.Dir = top
+	if out, err := check.CombinedOutput(); err != nil {
+		t.Errorf("ironic_cpi -check of README.md's example: %v\n%s", err, out)
+	}
+}
