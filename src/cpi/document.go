@@ -136,6 +136,16 @@ func (d document) diskCIDs() []string {
 	return cids
 }
 
+// has reports whether all these persistent disks are on the node.
+func (d document) has(cids []string) bool {
+	for _, cid := range cids {
+		if d.disk(cid) == nil {
+			return false
+		}
+	}
+	return true
+}
+
 // write replaces the node's document and applies more, all or nothing. The node must still carry the claim
 // of before; otherwise nothing changes and the error is errOvertaken.
 func (c *CPI) write(ctx context.Context, node, claim string, d document, more ...baremetal.Change) (baremetal.Node, error) {

@@ -127,6 +127,9 @@ func (c *CPI) candidate(n baremetal.Node, w wanted) (candidate placement.Candida
 		if n.InstanceUUID == holdID(n.UUID) {
 			candidate.Node.InstanceUUID = ""
 		}
+		if len(w.DiskCIDs) > 0 && d.has(w.DiskCIDs) {
+			candidate.HeldBy = c.Director // who knows a disk's CID owns the disk, also under a Director's new UUID
+		}
 	case d.inProgress():
 		if c.abandoned(d, w) {
 			return vacated(candidate), true
