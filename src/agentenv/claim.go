@@ -2,6 +2,7 @@ package agentenv
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -43,11 +44,7 @@ func (p *plan) claimNICs() error {
 		if c.nic >= 0 {
 			continue
 		}
-		tried := map[int]bool{}
-		for nic, taken := range fixed {
-			tried[nic] = taken
-		}
-		if c.only || !augment(c, holder, func(c *claim) []int { return c.others }, tried) {
+		if c.only || !augment(c, holder, func(c *claim) []int { return c.others }, maps.Clone(fixed)) {
 			return p.noNIC(c, holder)
 		}
 	}

@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// Why /usr/lib and 05-: the agent deletes what it does not know in /etc/systemd/network (before v2.8 even
-// unmanaged files), and its own files there are named 10_…; systemd-networkd takes the first that matches, by name.
+// Why /usr/lib and 05-: the agent deletes what it does not know in /etc/systemd/network (v2.759.0 even files named
+// unmanaged.network, which v2.874.0 spares), and its own files there are named 10_…; systemd-networkd takes the
+// first that matches, by name and whatever the directory.
 const networkdDir = "/usr/lib/systemd/network/05-"
 
 // A unit is a systemd file in the making.

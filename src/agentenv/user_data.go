@@ -51,8 +51,7 @@ func (u UserData) LogValue() slog.Value { return slog.StringValue(u.String()) }
 func RegistryEndpoint(registry, username, password string) (string, error) {
 	u, err := url.Parse(registry)
 	if err != nil {
-		var parse *url.Error
-		if errors.As(err, &parse) { // its text would hold the whole URL, password included
+		if parse, ok := errors.AsType[*url.Error](err); ok { // its text would hold the whole URL, password included
 			err = parse.Err
 		}
 		return "", fmt.Errorf("registry URL: %w", err)

@@ -12,10 +12,10 @@ import (
 const MaxSize = 64 << 20
 
 var (
-	// ErrTooLarge: the image would have more than MaxSize bytes.
+	// ErrTooLarge says that the image would have more than MaxSize bytes.
 	ErrTooLarge = errors.New("config drive is larger than 64 MiB")
 
-	// ErrPath: a file's name cannot stand in a config drive.
+	// ErrPath says that a file's name cannot stand in a config drive.
 	ErrPath = errors.New("path is not possible in a config drive")
 )
 

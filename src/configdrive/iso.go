@@ -78,7 +78,7 @@ func Build(files map[string][]byte) ([]byte, error) {
 	return image, nil
 }
 
-func sectors(size int) uint32 { return uint32((size + sector - 1) / sector) }
+func sectors(size int) uint32 { return u32((size + sector - 1) / sector) }
 
 // makeTree turns paths into directories and files.
 func makeTree(files map[string][]byte) (*entry, error) {
@@ -165,11 +165,11 @@ func (e *entry) layers() (dirs, files []*entry) {
 // pathTables lists the directories once with little-endian and once with big-endian numbers (ECMA-119, 9.4).
 func pathTables(dirs []*entry) (little, big []byte) {
 	for _, d := range dirs {
-		head := []byte{byte(len(d.id)), 0}
+		head := []byte{u8(len(d.id)), 0}
 		little = binary.LittleEndian.AppendUint32(append(little, head...), d.sector)
-		little = binary.LittleEndian.AppendUint16(little, uint16(d.parent.number))
+		little = binary.LittleEndian.AppendUint16(little, u16(d.parent.number))
 		big = binary.BigEndian.AppendUint32(append(big, head...), d.sector)
-		big = binary.BigEndian.AppendUint16(big, uint16(d.parent.number))
+		big = binary.BigEndian.AppendUint16(big, u16(d.parent.number))
 		little, big = append(little, d.id...), append(big, d.id...)
 		if len(d.id)%2 == 1 {
 			little, big = append(little, 0), append(big, 0)
@@ -214,21 +214,26 @@ func record(e *entry, id string, use []byte) []byte {
 	length := 33 + len(id) + (len(id)+1)%2
 	r := make([]byte, length, length+len(use)+1)
 	put32(r[2:], e.sector)
-	put32(r[10:], uint32(e.size))
+	put32(r[10:], u32(e.size))
 	copy(r[18:], "\x46\x01\x01\x00\x00\x00\x00") // a fixed date, 1 January 1970: equal input, equal bytes
 	if e.dir {
 		r[25] = 2
 	}
 	put16(r[28:], 1)
-	r[32] = byte(len(id))
+	r[32] = u8(len(id))
 	copy(r[33:], id)
 	r = append(r, use...)
 	if len(r)%2 == 1 {
 		r = append(r, 0)
 	}
-	r[0] = byte(len(r))
+	r[0] = u8(len(r))
 	return r
 }
+
+// What goes into these is small: names have at most 128 bytes, images 64 MiB.
+func u8(n int) byte    { return byte(n) }   //nolint:gosec // see above
+func u16(n int) uint16 { return uint16(n) } //nolint:gosec // see above
+func u32(n int) uint32 { return uint32(n) } //nolint:gosec // see above
 
 // put32 and put16 write a number in both byte orders.
 func put32(b []byte, n uint32) {
@@ -255,7 +260,7 @@ func primaryDescriptor(root *entry, total uint32, pathTableSize int) []byte {
 	put16(d[120:], 1)
 	put16(d[124:], 1)
 	put16(d[128:], sector)
-	put32(d[132:], uint32(pathTableSize))
+	put32(d[132:], u32(pathTableSize))
 	binary.LittleEndian.PutUint32(d[140:], ptLSector)
 	binary.BigEndian.PutUint32(d[148:], ptMSector)
 	copy(d[156:], record(root, "\x00", nil))

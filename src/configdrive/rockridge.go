@@ -22,7 +22,7 @@ func posix(e *entry) []byte {
 
 // alternateName is the field NM.
 func alternateName(name string) []byte {
-	return append([]byte{'N', 'M', byte(5 + len(name)), 1, 0}, name...)
+	return append([]byte{'N', 'M', u8(5 + len(name)), 1, 0}, name...)
 }
 
 // self is the system use area of a directory's own record. The root's says that SUSP is in use (SP) and where the
@@ -33,7 +33,7 @@ func (e *entry) self() []byte {
 	}
 	ce := append([]byte("CE\x1c\x01"), make([]byte, 24)...)
 	put32(ce[4:], erSector)
-	put32(ce[20:], uint32(len(extensionReference())))
+	put32(ce[20:], u32(len(extensionReference())))
 	use := append([]byte("SP\x07\x01\xbe\xef\x00"), posix(e)...)
 	return append(use, ce...)
 }
@@ -45,6 +45,6 @@ func extensionReference() []byte {
 		text = "THE ROCK RIDGE INTERCHANGE PROTOCOL PROVIDES SUPPORT FOR POSIX FILE SYSTEM SEMANTICS"
 		from = "PLEASE CONTACT DISC PUBLISHER FOR SPECIFICATION SOURCE.  SEE PUBLISHER IDENTIFIER IN PRIMARY VOLUME DESCRIPTOR FOR CONTACT INFORMATION."
 	)
-	er := []byte{'E', 'R', byte(8 + len(id) + len(text) + len(from)), 1, byte(len(id)), byte(len(text)), byte(len(from)), 1}
+	er := []byte{'E', 'R', u8(8 + len(id) + len(text) + len(from)), 1, byte(len(id)), byte(len(text)), byte(len(from)), 1}
 	return append(er, id+text+from...)
 }

@@ -1,6 +1,7 @@
 package agentcheck
 
 import (
+	"bosh-ironic-cpi/src/agentenv"
 	"bytes"
 	"compress/gzip"
 	"encoding/base64"
@@ -8,11 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
-
-	"io/fs"
 
 	"github.com/cloudfoundry/bosh-agent/v2/infrastructure"
 	"github.com/cloudfoundry/bosh-agent/v2/platform/platformfakes"
@@ -21,8 +21,6 @@ import (
 	"github.com/cloudfoundry/bosh-utils/system"
 	"github.com/diskfs/go-diskfs/backend"
 	"github.com/diskfs/go-diskfs/filesystem/iso9660"
-
-	"bosh-ironic-cpi/src/agentenv"
 )
 
 func quiet() logger.Logger { return logger.NewLogger(logger.LevelNone) }

@@ -1,14 +1,13 @@
 package agentcheck
 
 import (
+	"bosh-ironic-cpi/src/agentenv"
 	"slices"
 	"testing"
 
 	agentnet "github.com/cloudfoundry/bosh-agent/v2/platform/net"
 	"github.com/cloudfoundry/bosh-agent/v2/platform/net/netfakes"
 	"github.com/cloudfoundry/bosh-agent/v2/settings"
-
-	"bosh-ironic-cpi/src/agentenv"
 )
 
 // decide lets the agent decide what to do with its NICs: static and DHCP interfaces by kernel name.

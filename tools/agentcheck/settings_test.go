@@ -1,14 +1,13 @@
 package agentcheck
 
 import (
+	"bosh-ironic-cpi/src/agentenv"
+	"bosh-ironic-cpi/src/configdrive"
 	"bytes"
 	"encoding/json"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"bosh-ironic-cpi/src/agentenv"
-	"bosh-ironic-cpi/src/configdrive"
 )
 
 const ssdPath = "/dev/disk/by-id/wwn-0x5000c500a1b2c3d4"
