@@ -112,8 +112,8 @@ func sweep(folder string) {
 }
 
 // Open implements [Store].
-func (d *Dir) Open(_ context.Context, key string, offset, length int64) (io.ReadCloser, error) {
-	if err := checkKey(key); err != nil {
+func (d *Dir) Open(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	if err := ready(ctx, key); err != nil {
 		return nil, err
 	}
 	f, err := os.Open(d.path(key))
@@ -138,8 +138,8 @@ func (d *Dir) Open(_ context.Context, key string, offset, length int64) (io.Read
 }
 
 // Stat implements [Store].
-func (d *Dir) Stat(_ context.Context, key string) (Info, error) {
-	if err := checkKey(key); err != nil {
+func (d *Dir) Stat(ctx context.Context, key string) (Info, error) {
+	if err := ready(ctx, key); err != nil {
 		return Info{}, err
 	}
 	info, err := os.Stat(d.path(key))
@@ -153,8 +153,8 @@ func (d *Dir) Stat(_ context.Context, key string) (Info, error) {
 }
 
 // Delete implements [Store].
-func (d *Dir) Delete(_ context.Context, key string) error {
-	if err := checkKey(key); err != nil {
+func (d *Dir) Delete(ctx context.Context, key string) error {
+	if err := ready(ctx, key); err != nil {
 		return err
 	}
 	err := os.RemoveAll(d.path(key))
@@ -172,6 +172,17 @@ func (d *Dir) URL(_ context.Context, key string, _ time.Duration) (string, error
 	return below(d.public, key).String(), nil
 }
 
+// ready checks what every call with a key starts with.
+func ready(ctx context.Context, key string) error {
+	if err := checkKey(key); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%s: %w", key, err)
+	}
+	return nil
+}
+
 func (d *Dir) path(key string) string { return filepath.Join(d.root, filepath.FromSlash(key)) }
 
 // A dirDraft is a file below .uploads; path is empty once it has its name.
@@ -182,11 +193,8 @@ type dirDraft struct {
 
 // Commit implements [Draft].
 func (f *dirDraft) Commit(ctx context.Context, key string) error {
-	if err := checkKey(key); err != nil {
+	if err := ready(ctx, key); err != nil {
 		return err
-	}
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("store %s: %w", key, err)
 	}
 	target := f.dir.path(key)
 	var err error

@@ -241,6 +241,12 @@ func (w *WebDAV) remove(ctx context.Context, to *url.URL) error {
 			return err
 		}
 	}
+	if answer.StatusCode == http.StatusConflict || answer.StatusCode == http.StatusMethodNotAllowed {
+		// So answer nginx and others for a name below a file, where there can be nothing to remove.
+		if look, err := w.ask(ctx, request{method: http.MethodHead, to: to}); err == nil && look.StatusCode == http.StatusNotFound {
+			return nil
+		}
+	}
 	switch answer.StatusCode {
 	case http.StatusOK, http.StatusAccepted, http.StatusNoContent, http.StatusNotFound, http.StatusGone:
 		return nil

@@ -10,14 +10,16 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"bosh-ironic-cpi/src/wait"
 )
 
 // askFirst is the size of an upload from which on the server is asked whether it wants it (Expect:
 // 100-continue), so that a refusal does not cost the transfer.
 const askFirst = 1 << 20
 
-// cleanUp is how long removing a broken upload may take, also after the caller's context has ended.
-const cleanUp = 30 * time.Second
+// cleanUp is how removing a broken upload is paced, also after the caller's context has ended.
+var cleanUp = wait.Pace{First: 100 * time.Millisecond, Every: time.Second, Limit: 20 * time.Second}
 
 // Upload implements [Store]. A size of -1 is sent chunked, which not every server or proxy takes.
 func (w *WebDAV) Upload(ctx context.Context, r io.Reader, size int64) (Draft, error) {
@@ -36,13 +38,31 @@ func (w *WebDAV) Upload(ctx context.Context, r io.Reader, size int64) (Draft, er
 		return d, nil
 	}
 	if !errors.Is(err, ErrUnauthorized) { // then there is nothing, and removing it is not allowed either
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUp)
-		defer cancel()
-		if remains := d.Discard(ctx); remains != nil {
+		if remains := d.abandon(context.WithoutCancel(ctx)); remains != nil {
 			err = fmt.Errorf("%w; a part of it may remain: %w", err, remains)
 		}
 	}
 	return nil, err
+}
+
+// abandon removes what a server keeps of an upload that broke. It asks twice: a server may still be busy with
+// what it has read, and make the file, or hold a lock on it, after it was asked to remove it.
+func (d *webdavDraft) abandon(ctx context.Context) error {
+	gone := 0
+	return wait.Until(ctx, cleanUp, "the server to drop the upload", func(ctx context.Context) (bool, string, error) {
+		answer, err := d.dav.ask(ctx, request{method: http.MethodDelete, to: d.at})
+		switch {
+		case err != nil:
+			return false, "no answer", err
+		case answer.StatusCode == http.StatusLocked:
+			gone = 0
+		case answer.StatusCode == http.StatusNotFound:
+			gone++
+		case answer.StatusCode >= 300:
+			return false, answer.Status, answer.fault()
+		}
+		return gone == 2, answer.Status, nil
+	})
 }
 
 // put sends r once.
@@ -87,8 +107,7 @@ func (w *WebDAV) makeFolders(ctx context.Context, at *url.URL) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	missing := answer.StatusCode == http.StatusConflict || answer.StatusCode == http.StatusNotFound
-	if above, ok := parent(at); missing && ok {
+	if above, ok := parent(at); ok && answer.wantsFolder() {
 		if status, err := w.makeFolders(ctx, above); err != nil {
 			return status, err
 		}
@@ -102,6 +121,16 @@ func (w *WebDAV) makeFolders(ctx context.Context, at *url.URL) (int, error) {
 		return answer.StatusCode, nil
 	}
 	return answer.StatusCode, answer.fault()
+}
+
+// wantsFolder reports whether the folder above may be what is missing: 409 by the standard, 404 from nginx, and
+// 403 from servers that are vague.
+func (a answer) wantsFolder() bool {
+	switch a.StatusCode {
+	case http.StatusConflict, http.StatusNotFound, http.StatusForbidden:
+		return true
+	}
+	return false
 }
 
 // folder returns u with the slash at its end that collections have.
@@ -133,13 +162,12 @@ func (d *webdavDraft) Commit(ctx context.Context, key string) error {
 		return err
 	}
 	answer, err := d.move(ctx, key)
-	if err == nil && (answer.StatusCode == http.StatusConflict || answer.StatusCode == http.StatusNotFound) {
-		if above, ok := parent(below(d.dav.base, key)); ok && strings.Contains(key, "/") {
-			if _, err := d.dav.makeFolders(ctx, above); err != nil {
-				return err
-			}
-			answer, err = d.move(ctx, key)
+	if err == nil && answer.wantsFolder() && strings.Contains(key, "/") {
+		above, _ := parent(below(d.dav.base, key))
+		if _, err := d.dav.makeFolders(ctx, above); err != nil {
+			return err
 		}
+		answer, err = d.move(ctx, key)
 	}
 	if errors.Is(err, ErrUnavailable) && ctx.Err() == nil {
 		// The answer may have been lost on its way: ask again, and "no such file" means that it was.
@@ -178,8 +206,9 @@ func (d *webdavDraft) move(ctx context.Context, key string) (answer, error) {
 
 // copyTo is for a server without MOVE: the file goes through this process once more.
 func (d *webdavDraft) copyTo(ctx context.Context, key string) error {
-	if above, ok := parent(below(d.dav.base, key)); ok && strings.Contains(key, "/") {
-		// A server may have neither MKCOL: PUT then says what is wrong.
+	if strings.Contains(key, "/") {
+		above, _ := parent(below(d.dav.base, key))
+		// A server may have no MKCOL either, and no need of it: PUT will say what is wrong.
 		if _, err := d.dav.makeFolders(ctx, above); errors.Is(err, ErrUnavailable) {
 			return err
 		}
