@@ -20,6 +20,7 @@ require (
 	github.com/studio-b12/gowebdav v0.13.0 // indirect
 	github.com/ulikunitz/xz v0.5.15 // indirect
 	go.uber.org/goleak v1.3.0 // indirect
+	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/tools v0.41.0 // indirect
