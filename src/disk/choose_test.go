@@ -136,6 +136,10 @@ func TestADiskThatNoDeviceMatchesCouldBeAny(t *testing.T) {
 	if d, _, err := disk.Ephemeral(devices, "/dev/sdb", []disk.CID{lost}); !errors.Is(err, disk.ErrNoDevice) {
 		t.Errorf("Ephemeral(/dev/sdb) = %s, %v; want %v", d.Name, err, disk.ErrNoDevice)
 	}
+	units := []disk.Device{{Name: "/dev/sdb", WWNWithExtension: "0xC01"}, {Name: "/dev/sdc", WWNWithExtension: "0xC02"}}
+	if d, err := disk.Choose(units, disk.Want{InUse: []disk.CID{lost}}); !errors.Is(err, disk.ErrNoSpace) {
+		t.Errorf("Choose() = %s, %v; want %v: either unit may be it", d.Name, err, disk.ErrNoSpace)
+	}
 	if d, err := disk.Choose(shelf(), disk.Want{InUse: []disk.CID{founding("sdz")}}); !errors.Is(err, disk.ErrNoSpace) {
 		t.Errorf("Choose() = %s, %v; want %v: paths change", d.Name, err, disk.ErrNoSpace)
 	}

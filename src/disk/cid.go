@@ -125,8 +125,7 @@ func (c CID) Device() Device {
 func (c CID) Matches(d Device) bool {
 	switch c.Kind {
 	case ByWWN:
-		return strings.EqualFold(c.ID, d.WWNWithExtension) ||
-			d.WWNWithExtension == "" && strings.EqualFold(c.ID, d.WWN) || d.ByID != "" && d.ByID == wwnLink(c.ID)
+		return strings.EqualFold(c.ID, d.WWNWithExtension) || strings.EqualFold(c.ID, d.WWN) || d.ByID == wwnLink(c.ID)
 	case ByLink:
 		return d.Is(path.Join(byIDFolder, c.ID))
 	case BySerial:
@@ -139,8 +138,9 @@ func (c CID) Matches(d Device) bool {
 // d lacks what the CID goes by, or that is a path, which changes when a disk is added or removed.
 func (c CID) mayBe(d Device) bool {
 	switch c.Kind {
-	case ByWWN:
-		return d.WWN == "" && d.WWNWithExtension == ""
+	case ByWWN: // that of a whole array, if its units showed later
+		return d.WWN == "" && strings.HasPrefix(strings.ToLower(d.WWNWithExtension), strings.ToLower(c.ID)) ||
+			d.WWN == "" && d.WWNWithExtension == ""
 	case ByLink:
 		return d.ByID == "" && d.WWN == "" && d.WWNWithExtension == ""
 	case BySerial:

@@ -119,8 +119,8 @@ func TestDevicesFindsTheRootDisk(t *testing.T) {
 			"/dev/sda skipped, /dev/sdb root, /dev/sdc, /dev/sdaa", disk.FromInventory,
 		},
 		{
-			"nor by a hint", three(), nil, `{"skip_block_devices": [{"serial": "a"}], "root_device": {"size": "== 400"}}`,
-			"/dev/sda skipped, /dev/sdb root, /dev/sdc, /dev/sdaa", disk.FromInventory,
+			"nor by a hint", three(), nil, `{"skip_block_devices": [{"serial": "b"}], "root_device": {"size": "== 400"}}`,
+			"/dev/sda root, /dev/sdb skipped, /dev/sdc, /dev/sdaa", disk.FromInventory,
 		},
 		{
 			"of several that fit, the first reported", three(), nil, `{"root_device": {"size": 400}}`,
@@ -129,6 +129,14 @@ func TestDevicesFindsTheRootDisk(t *testing.T) {
 		{
 			"the ramdisk's word", reported, nil, `{"root_device": {}}`,
 			"/dev/sda, /dev/sdb, /dev/sdc root, /dev/sdaa", disk.FromInventory,
+		},
+		{
+			"nor by the ramdisk's word", reported, nil, `{"skip_block_devices": [{"rotational": true}]}`,
+			"/dev/sda root, /dev/sdb, /dev/sdc skipped, /dev/sdaa", disk.FromInventory,
+		},
+		{
+			"nor by the operator's word", nil, nil, `{"disks": [{"name": "/dev/sda", "root": true}, {"name": "/dev/sdb"}], "skip_block_devices": [{"name": "/dev/sda"}]}`,
+			"/dev/sda skipped, /dev/sdb root", disk.FromProperties,
 		},
 		{
 			"hints before the ramdisk's word", reported, nil, `{"root_device": {"rotational": false, "size": "< 10"}}`,

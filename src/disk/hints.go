@@ -194,8 +194,10 @@ func (h hint) compareNumber(has, want float64) bool {
 		return has > want
 	case "=", ">=":
 		return has >= want
+	case "s!=":
+		return true // a number is never a text
 	}
-	return false // an operator for texts: Ironic fails or never matches
+	return false // other operators for texts: Ironic fails or never matches
 }
 
 // name is the one name that the hints ask for, if they do.

@@ -1,6 +1,7 @@
 package placement_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -78,6 +79,8 @@ func TestCandidates(t *testing.T) {
 		},
 		{name: "a text is exact", ask: placement.Ask{Properties: map[string]any{"rack": "12"}}, want: []string{"small", "large"}},
 		{name: "a number is none of a text", ask: placement.Ask{Properties: map[string]any{"cpu_arch": 1.0}}, err: placement.ErrNoneFits},
+		{name: "a property that is missing is not empty", ask: placement.Ask{Properties: map[string]any{"site": ""}}, err: placement.ErrNoneFits},
+		{name: "a number as JSON has it", ask: placement.Ask{Properties: map[string]any{"cpus": json.Number("80")}}, want: []string{"arm"}},
 		{name: "true", ask: placement.Ask{Properties: map[string]any{"gpu": true}}, want: []string{"large"}},
 		{name: "false, which Python writes False", ask: placement.Ask{Properties: map[string]any{"gpu": false}}, want: []string{"small"}},
 		{

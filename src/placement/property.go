@@ -75,8 +75,6 @@ func number(value any) (float64, bool) {
 		return number(v.String())
 	case int:
 		return float64(v), true
-	case int64:
-		return float64(v), true
 	}
 	return 0, false
 }
