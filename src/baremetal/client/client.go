@@ -153,8 +153,7 @@ func checkURL(what, text string) error {
 	}
 	u, err := url.Parse(text)
 	if err != nil {
-		var parse *url.Error // its text repeats the URL, its cause does not
-		if errors.As(err, &parse) {
+		if parse, ok := errors.AsType[*url.Error](err); ok { // its text repeats the URL, its cause does not
 			err = parse.Err
 		}
 		return fmt.Errorf("%s is not a URL: %w", what, err)

@@ -15,11 +15,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // A far is the far end of the wire, in process: it gives the answers of a list in turn, the last one for ever,
 // and remembers what it was asked. An answer is

@@ -30,7 +30,7 @@ const (
 // refusal reads an answer with an error status (Ironic 21.4; only the texts tell some cases apart).
 func refusal(op, method string, e gophercloud.ErrUnexpectedResponseCode) (outcome, error) {
 	text := textOf(e.Body)
-	kind, o := kindOf(method, e.Actual, text)
+	o, kind := kindOf(method, e.Actual, text)
 	switch {
 	case e.Actual >= 300 && e.Actual < 400:
 		text = "the server redirects to " + redactURLs(e.ResponseHeader.Get("Location")) + ": set that URL"
@@ -41,7 +41,7 @@ func refusal(op, method string, e gophercloud.ErrUnexpectedResponseCode) (outcom
 	return o, &baremetal.APIError{Op: op, Status: e.Actual, Text: text, Kind: kind}
 }
 
-func kindOf(method string, status int, text string) (error, outcome) { //nolint:revive,staticcheck // a table that ends in an outcome
+func kindOf(method string, status int, text string) (outcome, error) {
 	has := func(words ...string) bool {
 		for _, w := range words {
 			if strings.Contains(text, w) {
@@ -52,59 +52,58 @@ func kindOf(method string, status int, text string) (error, outcome) { //nolint:
 	}
 	switch status {
 	case http.StatusUnauthorized:
-		return baremetal.ErrUnauthorized, final
+		return final, baremetal.ErrUnauthorized
 	case http.StatusForbidden:
 		if has("is protected") {
-			return baremetal.ErrWrongState, final
+			return final, baremetal.ErrWrongState
 		}
-		return baremetal.ErrUnauthorized, final
+		return final, baremetal.ErrUnauthorized
 	case http.StatusNotFound:
-		return baremetal.ErrNotFound, final
+		return final, baremetal.ErrNotFound
 	case http.StatusNotAcceptable:
-		return baremetal.ErrVersion, final
+		return final, baremetal.ErrVersion
 	case http.StatusConflict:
 		switch {
 		case has("is locked by host", "while a state transition is in progress"):
-			return baremetal.ErrLocked, passing
+			return passing, baremetal.ErrLocked
 		case has("associated with"):
-			return baremetal.ErrAssociated, final
+			return final, baremetal.ErrAssociated
 		case has("already exists"):
-			return baremetal.ErrTaken, final
+			return final, baremetal.ErrTaken
 		}
-		return baremetal.ErrWrongState, final
+		return final, baremetal.ErrWrongState
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		return baremetal.ErrUnavailable, passing
+		return passing, baremetal.ErrUnavailable
 	case http.StatusRequestTimeout, http.StatusBadGateway, http.StatusGatewayTimeout:
 		return noAnswer(method)
 	case http.StatusInternalServerError:
 		switch {
 		case has("Unable to establish connection"): // the API found no conductor; reads work all the while
-			return baremetal.ErrUnavailable, passing
+			return passing, baremetal.ErrUnavailable
 		case has("Timed out waiting for a reply"): // the conductor has the request
 			return noAnswer(method)
 		case method == http.MethodGet:
-			return baremetal.ErrUnavailable, stumbled
+			return stumbled, baremetal.ErrUnavailable
 		}
-		return baremetal.ErrUnavailable, final // often a fault of what was sent: "'value'"
+		return final, baremetal.ErrUnavailable // often a fault of what was sent: "'value'"
 	}
 	switch {
 	case status > http.StatusInternalServerError:
-		return baremetal.ErrUnavailable, final
+		return final, baremetal.ErrUnavailable
 	case has("can not be performed", "can't be performed", "while it is in state"):
-		return baremetal.ErrWrongState, final
+		return final, baremetal.ErrWrongState
 	case has("No conductor service registered") && (method == http.MethodPut || method == http.MethodDelete):
-		return baremetal.ErrUnavailable, final // the node's conductors are gone; on POST and PATCH the driver is wrong
+		return final, baremetal.ErrUnavailable // the node's conductors are gone; on POST and PATCH the driver is wrong
 	}
-	return baremetal.ErrInvalid, final
+	return final, baremetal.ErrInvalid
 }
 
 // silence reads an error of the connection. ctx is the caller's, sent says whether the request may have left.
 func (c *Client) silence(ctx context.Context, op, method string, err error, sent bool) (outcome, error) {
-	var wrapped *url.Error // repeats method and URL; its cause says what happened
-	if errors.As(err, &wrapped) {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok { // it repeats method and URL, its cause says what happened
 		err = wrapped.Err
 	}
-	kind, o := noAnswer(method)
+	o, kind := noAnswer(method)
 	text := redactURLs(err.Error())
 	var (
 		certificate *tls.CertificateVerificationError
@@ -113,18 +112,18 @@ func (c *Client) silence(ctx context.Context, op, method string, err error, sent
 	)
 	switch {
 	case errors.As(err, &certificate):
-		kind, o = baremetal.ErrUnauthorized, final
+		o, kind = final, baremetal.ErrUnauthorized
 		text += ": set the CA that signed the server's certificate"
 	case errors.As(err, &alert):
-		kind, o = baremetal.ErrUnauthorized, final
+		o, kind = final, baremetal.ErrUnauthorized
 		text += ": the server refused the TLS handshake; it may want a client certificate"
 	case errors.Is(err, http.ErrSchemeMismatch):
-		kind, o = baremetal.ErrInvalid, final
+		o, kind = final, baremetal.ErrInvalid
 		text += ": set an http:// URL"
 	case errors.As(err, &name) && name.IsNotFound:
-		kind, o = baremetal.ErrUnavailable, final
+		o, kind = final, baremetal.ErrUnavailable
 	case !sent:
-		kind, o = baremetal.ErrUnavailable, passing
+		o, kind = passing, baremetal.ErrUnavailable
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -137,11 +136,11 @@ func (c *Client) silence(ctx context.Context, op, method string, err error, sent
 
 // noAnswer is what a request is whose answer did not come: a question can be asked again, of anything else
 // nobody knows whether it happened.
-func noAnswer(method string) (error, outcome) { //nolint:revive,staticcheck // as kindOf
+func noAnswer(method string) (outcome, error) {
 	if method == http.MethodGet {
-		return baremetal.ErrUnavailable, passing
+		return passing, baremetal.ErrUnavailable
 	}
-	return baremetal.ErrAmbiguous, lost
+	return lost, baremetal.ErrAmbiguous
 }
 
 // textOf finds Ironic's words in the body of an error. They come in three forms: JSON in a string in JSON with

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -43,13 +44,21 @@ func (c *Client) do(ctx context.Context, r request, into any) error {
 	var last, lostOne error
 	begun := time.Now()
 	repeated := false
+	settled := func() bool { // what r.again says is the last word
+		if r.again == nil {
+			return false
+		}
+		done, err := r.again(ctx, lostOne)
+		if done || err != nil {
+			last, lostOne = err, nil
+			return true
+		}
+		return false
+	}
 	pace := wait.Pace{First: 200 * time.Millisecond, Every: 2 * time.Second}
 	_ = wait.Until(ctx, pace, r.op, func(ctx context.Context) (bool, string, error) { // last says more
-		if repeated && r.again != nil {
-			if done, err := r.again(ctx, lostOne); done || err != nil {
-				last, lostOne = err, nil
-				return true, "", nil
-			}
+		if repeated && settled() {
+			return true, "", nil
 		}
 		repeated = true
 		var o outcome
@@ -68,10 +77,8 @@ func (c *Client) do(ctx context.Context, r request, into any) error {
 			c.log.WarnContext(ctx, "bare metal request is sent again", "op", r.op, "err", last)
 			return false, "", nil
 		}
-		if lostOne != nil && r.again != nil {
-			if done, err := r.again(ctx, lostOne); done || err != nil {
-				last, lostOne = err, nil
-			}
+		if lostOne != nil {
+			settled() // a last look
 		}
 		return true, "", nil
 	})
@@ -194,9 +201,7 @@ var errForeign = errors.New("it lacks uuid, nodes or ports")
 // queryAt is the query, with its question mark, in the words of version 1.minor.
 func (r request) queryAt(minor int64) string {
 	q := url.Values{}
-	for k, v := range r.query {
-		q[k] = v
-	}
+	maps.Copy(q, r.query)
 	if len(r.fields) > 0 {
 		q.Set("fields", fieldsAt(r.fields, minor))
 	}
