@@ -165,13 +165,11 @@ func (w *WebDAV) Open(ctx context.Context, key string, offset, length int64) (io
 	if offset > 0 || length > 0 {
 		header.Set("Range", byteRange(offset, length))
 	}
-	ctx, stop := context.WithCancelCause(ctx)
 	answer, err := w.retry(ctx, request{method: http.MethodGet, to: below(w.base, key), header: header})
 	if err != nil {
-		stop(nil)
 		return nil, err
 	}
-	body := &idleBody{ReadCloser: answer.Body, ctx: ctx, stop: stop, timeout: w.timeout, what: answer.what}
+	body := answer.Body
 	switch {
 	case answer.StatusCode == http.StatusPartialContent && header.Get("Range") != "":
 		return body, nil

@@ -36,11 +36,13 @@ func (a answer) finish() {
 	_ = a.Body.Close()
 }
 
-// once sends a request. Errors are ErrUnavailable or the context's.
+// once sends a request. Errors are ErrUnavailable or the context's. The answer's body must be closed.
 func (w *WebDAV) once(ctx context.Context, q request) (answer, error) {
 	what := q.method + " " + q.to.String()
-	r, err := http.NewRequestWithContext(ctx, q.method, q.to.String(), nil)
+	exchange, stop := context.WithCancelCause(ctx)
+	r, err := http.NewRequestWithContext(exchange, q.method, q.to.String(), nil)
 	if err != nil {
+		stop(nil)
 		return answer{}, fmt.Errorf("%s: %w", what, err)
 	}
 	if q.header != nil {
@@ -51,6 +53,7 @@ func (w *WebDAV) once(ctx context.Context, q request) (answer, error) {
 		r.Body, r.ContentLength = io.NopCloser(q.body), q.size
 		if q.size == 0 {
 			if _, err := q.body.Read(make([]byte, 1)); err != nil && !errors.Is(err, io.EOF) {
+				stop(nil)
 				return answer{}, fmt.Errorf("%s: %w", what, err)
 			}
 			r.Body = http.NoBody
@@ -61,8 +64,10 @@ func (w *WebDAV) once(ctx context.Context, q request) (answer, error) {
 	}
 	response, err := w.client.Do(r)
 	if err == nil {
+		response.Body = &idleBody{ReadCloser: response.Body, ctx: exchange, stop: stop, timeout: w.timeout, what: what}
 		return answer{response, what}, nil
 	}
+	stop(nil)
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
 		err = wrapped.Err // what says the rest
@@ -73,18 +78,27 @@ func (w *WebDAV) once(ctx context.Context, q request) (answer, error) {
 	return answer{}, fmt.Errorf("%s: %w: %w", what, ErrUnavailable, err)
 }
 
-// ask is retry for answers whose body does not matter. An answer of 207 becomes the worst status in it.
+// ask is retry for answers of which only the status matters.
 func (w *WebDAV) ask(ctx context.Context, q request) (answer, error) {
 	a, err := w.retry(ctx, q)
-	if err != nil {
-		return a, err
+	if err == nil {
+		a.settle()
 	}
-	defer a.finish()
+	return a, err
+}
+
+// settle is finish for answers of which only the status matters: one of 207 becomes the worst in its body.
+func (a answer) settle() {
 	if a.StatusCode == http.StatusMultiStatus {
 		a.StatusCode = worst(io.LimitReader(a.Body, 1<<20))
 		a.Status = strconv.Itoa(a.StatusCode) + " " + http.StatusText(a.StatusCode)
 	}
-	return a, nil
+	a.finish()
+}
+
+// mayPass reports whether the server's trouble may be over when it is asked again.
+func (a answer) mayPass() bool {
+	return a.StatusCode >= 500 && a.StatusCode != http.StatusNotImplemented && a.StatusCode != http.StatusInsufficientStorage
 }
 
 // retry sends a request that can be repeated, up to three times while the server does not answer.
@@ -93,8 +107,7 @@ func (w *WebDAV) retry(ctx context.Context, q request) (answer, error) {
 		a, err := w.once(ctx, q)
 		last := pause > time.Second
 		switch {
-		case err == nil && (last || a.StatusCode < 500 || a.StatusCode == http.StatusNotImplemented ||
-			a.StatusCode == http.StatusInsufficientStorage):
+		case err == nil && (last || !a.mayPass()):
 			return a, nil
 		case err != nil && (last || !errors.Is(err, ErrUnavailable)):
 			return a, err
@@ -174,8 +187,7 @@ func (a answer) fault() error {
 			hint = to.Redacted()
 		}
 		return fmt.Errorf("%s: %w: redirected to %s: configure that address", a.what, ErrUnavailable, hint)
-	case code >= 500 && code != http.StatusNotImplemented, code == http.StatusTooManyRequests,
-		code == http.StatusRequestTimeout:
+	case a.mayPass(), code == http.StatusTooManyRequests, code == http.StatusRequestTimeout:
 		kind = ErrUnavailable
 	default:
 		return fmt.Errorf("%s: server answered %s", a.what, a.Status)

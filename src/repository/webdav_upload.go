@@ -56,10 +56,10 @@ func (d *webdavDraft) abandon(ctx context.Context) error {
 			return false, "no answer", err
 		case answer.StatusCode == http.StatusLocked:
 			gone = 0
-		case answer.StatusCode == http.StatusNotFound:
-			gone++
-		case answer.StatusCode >= 300:
+		case answer.StatusCode >= 300 && answer.StatusCode != http.StatusNotFound:
 			return false, answer.Status, answer.fault()
+		default:
+			gone++
 		}
 		return gone == 2, answer.Status, nil
 	})
@@ -169,7 +169,7 @@ func (d *webdavDraft) Commit(ctx context.Context, key string) error {
 		}
 		answer, err = d.move(ctx, key)
 	}
-	if errors.Is(err, ErrUnavailable) && ctx.Err() == nil {
+	if errors.Is(err, ErrUnavailable) || err == nil && answer.mayPass() {
 		// The answer may have been lost on its way: ask again, and "no such file" means that it was.
 		answer, err = d.move(ctx, key)
 		if err == nil && answer.StatusCode == http.StatusNotFound {
@@ -199,7 +199,7 @@ func (d *webdavDraft) move(ctx context.Context, key string) (answer, error) {
 	header.Set("Overwrite", "T")
 	a, err := d.dav.once(ctx, request{method: "MOVE", to: d.at, header: header})
 	if err == nil {
-		a.finish()
+		a.settle()
 	}
 	return a, err
 }
