@@ -12,10 +12,11 @@ import (
 
 const mac = "e4:1f:13:e6:33:3c"
 
-func founding(device string) disk.CID {
+func founding(t *testing.T, device string) disk.CID {
+	t.Helper()
 	c, err := disk.ParseCID("14738976001-e41f13e6333c-" + device)
 	if err != nil {
-		panic(err)
+		t.Fatal(err)
 	}
 	return c
 }
@@ -55,7 +56,7 @@ func TestChoose(t *testing.T) {
 		{"unknown size last", disk.Want{SizeMiB: 401 << 10}, "/dev/sde"},
 		{"not the ephemeral disk", disk.Want{SizeMiB: 1, Ephemeral: devices[2]}, "/dev/sdd"},
 		{"not one in use", disk.Want{SizeMiB: 1, InUse: []disk.CID{c}}, "/dev/sdd"},
-		{"not one in use by its path", disk.Want{SizeMiB: 1, InUse: []disk.CID{founding("sdc")}}, "/dev/sdd"},
+		{"not one in use by its path", disk.Want{SizeMiB: 1, InUse: []disk.CID{founding(t, "sdc")}}, "/dev/sdd"},
 		{"clean ones first", disk.Want{SizeMiB: 1, Used: []disk.CID{c, d}}, "/dev/sdb"},
 		{"clean ones first, also of unknown size", disk.Want{SizeMiB: 1, Used: []disk.CID{b, c, d}}, "/dev/sde"},
 		{"used ones after all", disk.Want{SizeMiB: 300 << 10, Used: []disk.CID{b}, Ephemeral: devices[4]}, "/dev/sdb"},
@@ -76,7 +77,7 @@ func TestChoose(t *testing.T) {
 func TestNoSpaceSaysWhyForEachDisk(t *testing.T) {
 	devices := shelf()
 	c := cidOf(t, devices[2])
-	_, err := disk.Choose(devices, disk.Want{SizeMiB: 300 << 10, Ephemeral: devices[1], InUse: []disk.CID{c, founding("sde")}})
+	_, err := disk.Choose(devices, disk.Want{SizeMiB: 300 << 10, Ephemeral: devices[1], InUse: []disk.CID{c, founding(t, "sde")}})
 	want := "no free disk is large enough (307200 MiB wanted): /dev/sda is the root disk; /dev/sdb is the VM's ephemeral " +
 		"disk (an ephemeral disk on the root disk would free it); /dev/sdc holds the persistent disk " + c.String() +
 		"; /dev/sdd has 204800 MiB; /dev/sde holds the persistent disk 14738976001-e41f13e6333c-sde; " +
@@ -140,7 +141,7 @@ func TestADiskThatNoDeviceMatchesCouldBeAny(t *testing.T) {
 	if d, err := disk.Choose(units, disk.Want{InUse: []disk.CID{lost}}); !errors.Is(err, disk.ErrNoSpace) {
 		t.Errorf("Choose() = %s, %v; want %v: either unit may be it", d.Name, err, disk.ErrNoSpace)
 	}
-	if d, err := disk.Choose(shelf(), disk.Want{InUse: []disk.CID{founding("sdz")}}); !errors.Is(err, disk.ErrNoSpace) {
+	if d, err := disk.Choose(shelf(), disk.Want{InUse: []disk.CID{founding(t, "sdz")}}); !errors.Is(err, disk.ErrNoSpace) {
 		t.Errorf("Choose() = %s, %v; want %v: paths change", d.Name, err, disk.ErrNoSpace)
 	}
 	if d, err := disk.Choose(shelf(), disk.Want{InUse: []disk.CID{cidOf(t, disk.Device{WWN: "0x99"})}}); err != nil {
@@ -165,7 +166,7 @@ func TestEphemeral(t *testing.T) {
 		{"two disks, on the root disk", devices[:2], "root", nil, "", nil},
 		{"no disks known", nil, "", nil, "", nil},
 		{"the first", devices, "", nil, "/dev/sdb", nil},
-		{"the first that holds nothing", devices, "", []disk.CID{b, founding("sdc")}, "/dev/sdd", nil},
+		{"the first that holds nothing", devices, "", []disk.CID{b, founding(t, "sdc")}, "/dev/sdd", nil},
 		{"none that is spared", devices[5:], "", nil, "", nil},
 		{"asked by path", devices, "/dev/sdd", nil, "/dev/sdd", nil},
 		{"asked by serial or WWN", devices, "0xE", nil, "/dev/sde", nil},
