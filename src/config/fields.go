@@ -55,7 +55,7 @@ func collect(v reflect.Value, found *[]string) {
 			collect(v.Index(i), found)
 		}
 	case v.Kind() == reflect.Struct && v.Type() == textType:
-		if t, ok := v.Interface().(secret.Text); ok && !t.IsZero() {
+		if t, ok := reflect.TypeAssert[secret.Text](v); ok && !t.IsZero() {
 			*found = append(*found, t.Reveal())
 		}
 	case v.Kind() == reflect.Struct:
@@ -112,12 +112,12 @@ func typeName(t reflect.Type, tag reflect.StructTag) string {
 		}
 		return name
 	}
-	switch {
-	case t == textType:
+	switch t {
+	case textType:
 		return "secret, or file"
-	case t == durationType:
+	case durationType:
 		return "duration"
-	case t == rawType:
+	case rawType:
 		return "any JSON"
 	}
 	switch t.Kind() {

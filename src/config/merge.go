@@ -77,8 +77,7 @@ func parse(raw []byte) (any, error) {
 	if errors.Is(err, io.EOF) {
 		return nil, Faults{{Problem: "empty, want a JSON object"}}
 	}
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return nil, Faults{{Problem: fmt.Sprintf("not JSON: %v %s", err, at(raw, syntax.Offset))}}
 	}
 	return nil, Faults{{Problem: fmt.Sprintf("not JSON: %v", err)}}

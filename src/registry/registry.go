@@ -60,7 +60,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, errors.New("registry URL: not a URL; give user and password apart, in registry.username and registry.password")
 	}
 	if base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
-		return nil, errors.New("registry URL: want http://HOST... or https://HOST...")
+		return nil, errors.New("registry URL: want http://HOST or https://HOST, with or without port and path")
 	}
 	tlsConfig, err := cfg.TLS.config()
 	if err != nil {

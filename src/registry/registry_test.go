@@ -53,8 +53,10 @@ func (d *dialect) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodPut:
 		body, _ := io.ReadAll(r.Body)
 		d.texts[id] = string(body)
-		if w.WriteHeader(d.created); found {
-			return
+		if found {
+			w.WriteHeader(d.replaced)
+		} else {
+			w.WriteHeader(d.created)
 		}
 	case !found:
 		w.WriteHeader(d.absent)
@@ -72,9 +74,8 @@ func TestBothDialects(t *testing.T) {
 		name    string
 		dialect *dialect
 	}{
-		{"bosh-registry", &dialect{created: 200, deleted: 200, absent: 404}},
-		{"nginx and Lua, new", &dialect{created: 201, deleted: 204, absent: 404, prefix: "/registry"}},
-		{"nginx and Lua, replaced", &dialect{created: 204, deleted: 204, absent: 404, prefix: "/registry"}},
+		{"bosh-registry", &dialect{created: 200, replaced: 200, deleted: 200, absent: 404}},
+		{"nginx and Lua", &dialect{created: 201, replaced: 204, deleted: 204, absent: 404, prefix: "/registry"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -3,8 +3,6 @@ package main
 import (
 	"encoding/json"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -25,14 +23,7 @@ const minimal = `{
 // loaded is minimal with overlay laid over it, then with the request's context.
 func loaded(t *testing.T, overlay, context string) (configuration, []config.Fault, error) {
 	t.Helper()
-	merged, err := config.Merge(json.RawMessage(minimal), json.RawMessage(overlay))
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "cpi.json")
-	if err := os.WriteFile(file, merged, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	file := written(t, overlay)
 	c, unknown, err := load(file, json.RawMessage(context), func(json.RawMessage) {})
 	if err != nil && !strings.HasPrefix(err.Error(), "cpi-config: ") && !strings.HasPrefix(err.Error(), "configuration file "+file) {
 		t.Errorf("the error does not say where: %v", err)

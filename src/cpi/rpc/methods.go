@@ -72,6 +72,8 @@ func methods() map[string]method {
 		"create_vm":       createVM,
 		"create_disk":     createDisk,
 		"attach_disk":     attachDisk,
+		"detach_disk":     detachDisk,
+		"get_disks":       getDisks,
 
 		"calculate_vm_cloud_properties": calculateVMCloudProperties,
 
@@ -80,14 +82,12 @@ func methods() map[string]method {
 		"reboot_vm":       onCID((*arguments).vmCID, Actions.RebootVM),
 		"delete_disk":     onCID((*arguments).diskCID, Actions.DeleteDisk),
 
-		"has_vm":    aboutCID((*arguments).vmCID, Actions.HasVM),
-		"has_disk":  aboutCID((*arguments).diskCID, Actions.HasDisk),
-		"get_disks": aboutCID((*arguments).vmCID, getDisks),
+		"has_vm":   isThere((*arguments).vmCID, Actions.HasVM),
+		"has_disk": isThere((*arguments).diskCID, Actions.HasDisk),
 
 		"set_vm_metadata":   withMetadata((*arguments).vmCID, Actions.SetVMMetadata),
 		"set_disk_metadata": withMetadata((*arguments).diskCID, Actions.SetDiskMetadata),
 
-		"detach_disk": detachDisk,
 	}
 }
 
@@ -160,7 +160,11 @@ func calculateVMCloudProperties(ctx context.Context, a Actions, in *arguments) (
 }
 
 // getDisks answers [] rather than null where there is none.
-func getDisks(a Actions, ctx context.Context, vm string) ([]string, error) { //nolint:revive // shaped as a method expression
+func getDisks(ctx context.Context, a Actions, in *arguments) (any, error) {
+	vm := in.vmCID(0)
+	if in.err != nil {
+		return nil, in.err
+	}
 	disks, err := a.GetDisks(ctx, vm)
 	if disks == nil {
 		disks = []string{}
@@ -179,8 +183,8 @@ func onCID(cid func(*arguments, int) string, act func(Actions, context.Context, 
 	}
 }
 
-// aboutCID is a method that asks something about one thing.
-func aboutCID[T any](cid func(*arguments, int) string, ask func(Actions, context.Context, string) (T, error)) method {
+// isThere is a method that asks whether one thing exists.
+func isThere(cid func(*arguments, int) string, ask func(Actions, context.Context, string) (bool, error)) method {
 	return func(ctx context.Context, a Actions, in *arguments) (any, error) {
 		id := cid(in, 0)
 		if in.err != nil {

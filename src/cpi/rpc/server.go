@@ -125,7 +125,7 @@ func encode(ctx context.Context, result json.RawMessage, err error, j *journal) 
 // describe puts an error into the Director's words.
 func describe(err error) *failure {
 	kind, retry, next := cpi.Kind(err)
-	if f := (*fault)(nil); errors.As(err, &f) {
+	if f, ok := errors.AsType[*fault](err); ok {
 		kind, retry = f.kind, false
 	}
 	message := err.Error()
