@@ -72,6 +72,9 @@ func noFit(nodes []*Candidate, requirements []requirement) *NoFit {
 	e := &NoFit{Looked: len(nodes), Rest: len(nodes)}
 	for _, g := range groups[:min(maxMisses, len(groups))] {
 		m := Miss{Count: g.count, Failed: g.failed}
+		if g.count == 1 {
+			m.Failed = failures(g.first[0], requirements, true)
+		}
 		for _, c := range g.first {
 			m.Nodes = append(m.Nodes, c.Node.Label())
 		}
@@ -91,25 +94,38 @@ type missGroup struct {
 func group(nodes []*Candidate, requirements []requirement) []*missGroup {
 	byFailures := map[string]*missGroup{}
 	var groups []*missGroup
-	var failed []string
 	var key []byte
 	for _, c := range nodes {
-		failed, key = failed[:0], key[:0]
+		key = key[:0]
 		for i := range requirements {
 			if r := &requirements[i]; !r.met(c) {
-				failed = append(failed, r.why(c))
-				key = append(append(key, failed[len(failed)-1]...), 0)
+				key = append(append(key, r.why(c)...), 0)
 			}
 		}
 		g := byFailures[string(key)]
 		if g == nil {
-			g = &missGroup{failed: slices.Clone(failed)}
+			g = &missGroup{failed: failures(c, requirements, false)}
 			byFailures[string(key)] = g
 			groups = append(groups, g)
 		}
 		g.add(c)
 	}
 	return groups
+}
+
+// failures says what c lacks, with the details of the node or as for a group.
+func failures(c *Candidate, requirements []requirement, details bool) []string {
+	var failed []string
+	for _, r := range requirements {
+		switch {
+		case r.met(c):
+		case details && r.detail != nil:
+			failed = append(failed, r.why(c)+r.detail(c))
+		default:
+			failed = append(failed, r.why(c))
+		}
+	}
+	return failed
 }
 
 func (g *missGroup) add(c *Candidate) {

@@ -56,6 +56,7 @@ func TestNoFitTellsOfEachNearMiss(t *testing.T) {
 			}
 			for i := range 500 { // in use
 				vm := placement.Candidate{Node: baremetal.Node{Name: fmt.Sprintf("used-%03d", i)}, HeldBy: "director-1"}
+				vm.Claimed = "VM " + vm.Node.Name
 				vm.Node.InstanceUUID, vm.Node.ProvisionState = vm.Node.Name, baremetal.Active
 				complete(&vm.Node, props("", nil), 100+i)
 				tt.nodes = append(tt.nodes, vm)

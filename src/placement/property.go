@@ -36,7 +36,7 @@ func property(key string, want any) requirement {
 		return equal(has, want)
 	}
 	why := func(c *Candidate) string { return is(key, text(c.Node.Properties[key]), text(want)) }
-	return requirement{met, why}
+	return requirement{met: met, why: why}
 }
 
 // equal compares a property with the value wanted: what is written alike is alike, whatever its JSON type, and

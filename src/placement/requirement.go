@@ -14,8 +14,9 @@ var ErrBadAsk = errors.New("request for a node cannot be understood")
 
 // A requirement is one thing that a node must have. Its words are only asked for when no node fits.
 type requirement struct {
-	met func(*Candidate) bool
-	why func(*Candidate) string // what is amiss: "memory_mb is 65536, 131072 wanted"
+	met    func(*Candidate) bool
+	why    func(*Candidate) string // what is amiss: "memory_mb is 65536, 131072 wanted"
+	detail func(*Candidate) string // what to add for a node that fails alone: why is the same for many; may be nil
 }
 
 // requirements puts ask into single requirements; those that say whether a node is free come first.
@@ -26,20 +27,20 @@ func (a Ask) requirements() ([]requirement, error) {
 	}
 	if a.ResourceClass != "" {
 		list = append(list, requirement{
-			func(c *Candidate) bool { return c.Node.ResourceClass == a.ResourceClass },
-			func(c *Candidate) string { return is("resource_class", c.Node.ResourceClass, a.ResourceClass) },
+			met: func(c *Candidate) bool { return c.Node.ResourceClass == a.ResourceClass },
+			why: func(c *Candidate) string { return is("resource_class", c.Node.ResourceClass, a.ResourceClass) },
 		})
 	}
 	for _, trait := range slices.Sorted(slices.Values(a.Traits)) {
 		list = append(list, requirement{
-			func(c *Candidate) bool { return slices.Contains(c.Node.Traits, trait) },
-			func(*Candidate) string { return "trait " + trait + " is missing" },
+			met: func(c *Candidate) bool { return slices.Contains(c.Node.Traits, trait) },
+			why: func(*Candidate) string { return "trait " + trait + " is missing" },
 		})
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.Capabilities)) {
 		list = append(list, requirement{
-			func(c *Candidate) bool { return capability(&c.Node, name) == a.Capabilities[name] },
-			func(c *Candidate) string {
+			met: func(c *Candidate) bool { return capability(&c.Node, name) == a.Capabilities[name] },
+			why: func(c *Candidate) string {
 				return is("capability "+name, capability(&c.Node, name), a.Capabilities[name])
 			},
 		})
@@ -57,44 +58,47 @@ func (a Ask) requirements() ([]requirement, error) {
 func (a Ask) free() []requirement {
 	list := []requirement{
 		{
-			func(c *Candidate) bool {
+			met: func(c *Candidate) bool {
 				return c.Node.ProvisionState == baremetal.Available || c.Node.ProvisionState == baremetal.Manageable
 			},
-			func(c *Candidate) string {
+			why: func(c *Candidate) string {
 				return is("provision_state", string(c.Node.ProvisionState), "available or manageable")
 			},
 		},
 		{
-			func(c *Candidate) bool { return !c.Node.Maintenance },
-			func(c *Candidate) string { return reason("is in maintenance", c.Node.MaintenanceReason) },
+			met:    func(c *Candidate) bool { return !c.Node.Maintenance },
+			why:    func(*Candidate) string { return "is in maintenance" },
+			detail: func(c *Candidate) string { return after(": ", c.Node.MaintenanceReason) },
 		},
 		{
-			func(c *Candidate) bool { return !c.Node.Retired },
-			func(*Candidate) string { return "is retired" },
+			met: func(c *Candidate) bool { return !c.Node.Retired },
+			why: func(*Candidate) string { return "is retired" },
 		},
 		{
-			func(c *Candidate) bool { return !c.Node.Protected },
-			func(*Candidate) string { return "is protected" },
+			met: func(c *Candidate) bool { return !c.Node.Protected },
+			why: func(*Candidate) string { return "is protected" },
 		},
 		{
-			func(c *Candidate) bool { return c.Node.Fault == "" },
-			func(c *Candidate) string { return "has the fault " + c.Node.Fault },
+			met: func(c *Candidate) bool { return c.Node.Fault == "" },
+			why: func(c *Candidate) string { return "has the fault " + c.Node.Fault },
 		},
 		{
-			func(c *Candidate) bool { return c.Node.Reservation == "" },
-			func(c *Candidate) string { return "is locked by the conductor " + c.Node.Reservation },
+			met: func(c *Candidate) bool { return c.Node.Reservation == "" },
+			why: func(c *Candidate) string { return "is locked by the conductor " + c.Node.Reservation },
 		},
 		{
-			func(c *Candidate) bool { return c.Claimed == "" },
-			func(c *Candidate) string { return "is not free: " + c.Claimed },
+			met:    func(c *Candidate) bool { return c.Claimed == "" },
+			why:    func(*Candidate) string { return "is not free" },
+			detail: func(c *Candidate) string { return ": " + c.Claimed },
 		},
 		{
-			func(c *Candidate) bool { return c.HeldBy == "" || c.HeldBy == a.Director },
-			func(c *Candidate) string { return "is held by the Director " + c.HeldBy },
+			met: func(c *Candidate) bool { return c.HeldBy == "" || c.HeldBy == a.Director },
+			why: func(c *Candidate) string { return "is held by the Director " + c.HeldBy },
 		},
 		{
-			func(c *Candidate) bool { return c.Node.InstanceUUID == "" || a.keptForUs(c) },
-			func(*Candidate) string { return "is claimed, instance_uuid is set" }, // not to whom: all such are one group
+			met:    func(c *Candidate) bool { return c.Node.InstanceUUID == "" || a.keptForUs(c) },
+			why:    func(*Candidate) string { return "is claimed" },
+			detail: func(c *Candidate) string { return ", instance_uuid is " + c.Node.InstanceUUID },
 		},
 	}
 	return append(list, a.disks()...)
@@ -105,17 +109,16 @@ func (a Ask) free() []requirement {
 func (a Ask) disks() []requirement {
 	if len(a.DiskCIDs) == 0 {
 		return []requirement{{
-			func(c *Candidate) bool { return len(c.HoldsDisks) == 0 },
-			func(c *Candidate) string {
-				return "is kept for its persistent disk " + strings.Join(c.HoldsDisks, ", ")
-			},
+			met:    func(c *Candidate) bool { return len(c.HoldsDisks) == 0 },
+			why:    func(*Candidate) string { return "is kept for its persistent disks" },
+			detail: func(c *Candidate) string { return ": " + strings.Join(c.HoldsDisks, ", ") },
 		}}
 	}
 	var list []requirement
 	for _, cid := range slices.Sorted(slices.Values(a.DiskCIDs)) {
 		list = append(list, requirement{
-			func(c *Candidate) bool { return slices.Contains(c.HoldsDisks, cid) },
-			func(*Candidate) string { return "does not have the disk " + cid },
+			met: func(c *Candidate) bool { return slices.Contains(c.HoldsDisks, cid) },
+			why: func(*Candidate) string { return "does not have the disk " + cid },
 		})
 	}
 	return list
@@ -141,22 +144,22 @@ func (a Ask) bootable() []requirement {
 	if a.Architecture != "" {
 		want := architecture(a.Architecture)
 		list = append(list, requirement{
-			func(c *Candidate) bool {
+			met: func(c *Candidate) bool {
 				has := text(c.Node.Properties["cpu_arch"])
-				return has == "" || architecture(has) == want
+				return has == "" || has == want || architecture(has) == want
 			},
-			func(c *Candidate) string {
+			why: func(c *Candidate) string {
 				return is("cpu_arch", text(c.Node.Properties["cpu_arch"]), a.Architecture+" for the stemcell")
 			},
 		})
 	}
 	if len(a.BootModes) > 0 {
 		list = append(list, requirement{
-			func(c *Candidate) bool {
+			met: func(c *Candidate) bool {
 				mode := bootMode(&c.Node)
 				return mode == "" || slices.ContainsFunc(a.BootModes, func(m string) bool { return strings.EqualFold(m, mode) })
 			},
-			func(c *Candidate) string {
+			why: func(c *Candidate) string {
 				return is("boot_mode", bootMode(&c.Node), strings.Join(a.BootModes, " or ")+" for the stemcell")
 			},
 		})
@@ -193,9 +196,9 @@ func is(what, has, want string) string {
 	return what + " is " + has + ", " + want + " wanted"
 }
 
-func reason(what, why string) string {
-	if why == "" {
-		return what
+func after(sign, text string) string {
+	if text == "" {
+		return ""
 	}
-	return what + ": " + why
+	return sign + text
 }

@@ -28,7 +28,7 @@ func (z Zone) requirement() requirement {
 	if z.Field == "conductor_group" { // Ironic keeps it in lower case
 		met = func(c *Candidate) bool { return strings.EqualFold(c.Node.ConductorGroup, z.Value) }
 	}
-	return requirement{met, func(c *Candidate) string { return is(z.Field, z.of(&c.Node), z.Value) }}
+	return requirement{met: met, why: func(c *Candidate) string { return is(z.Field, z.of(&c.Node), z.Value) }}
 }
 
 func (z Zone) of(n *baremetal.Node) string {
