@@ -94,6 +94,11 @@ func TestAssign(t *testing.T) {
 			want:     map[string]string{"a": mac2, "b": mac2, "c": mac1},
 		},
 		{
+			name:     "a nic_group takes a NIC that suits all its lists",
+			networks: `{"a": {"nic_group": "1", "cloud_properties": {"macs": ["aa:bb:cc:dd:ee:02", "aa:bb:cc:dd:ee:03"]}}, "b": {"nic_group": "1", "cloud_properties": {"macs": ["aa:bb:cc:dd:ee:03"]}}}`,
+			want:     map[string]string{"a": mac3, "b": mac3},
+		},
+		{
 			name:     "VLANs ride on the first NIC that fits",
 			networks: `{"a": {"ip": "10.0.0.1"}, "b": {"ip": "10.0.1.1", "cloud_properties": {"vlan": 100}}, "c": {"cloud_properties": {"vlan": 100, "physical_network": "right"}}}`,
 			want:     map[string]string{"a": mac2, "b": mac2, "c": mac3},

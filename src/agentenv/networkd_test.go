@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -23,7 +24,7 @@ func TestNetworkdFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 			a := assignArchive(t, archive)
-			got := &txtar.Archive{Comment: archive.Comment, Files: archive.Files[:2]}
+			got := &txtar.Archive{Comment: archive.Comment, Files: slices.Clone(archive.Files[:2])}
 			for _, f := range a.Files {
 				got.Files = append(got.Files, txtar.File{Name: f.Path, Data: f.Content})
 				if f.Mode != 0o644 {

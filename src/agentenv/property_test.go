@@ -1,6 +1,7 @@
 package agentenv
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -177,6 +178,28 @@ func TestNetmaskRoundTrip(t *testing.T) {
 		ones := rapid.IntRange(0, bits).Draw(t, "ones")
 		if got, err := prefixLength(netmask(ones, bits)); err != nil || got != ones {
 			t.Fatalf("prefixLength(%s) = %d, %v; want %d", netmask(ones, bits), got, err, ones)
+		}
+	})
+}
+
+// Nothing that BOSH could send makes Assign or Encode panic, and what they answer is JSON.
+func FuzzAssign(f *testing.F) {
+	f.Add(`{"a": {"type": "manual", "ip": "10.0.0.9", "prefix": 32, "netmask": null, "nic_group": "1", "dns": ["1.1.1.1"], "default": ["gateway"]}}`)
+	f.Add(`{"a": {"ip": "fd00::1", "prefix": "60", "gateway": "fd00::", "cloud_properties": {"vlan": 5, "macs": ["aa:bb:cc:dd:ee:01"]}, "routes": [{"destination": "::", "netmask": "::", "gateway": "fd00::2"}]}}`)
+	f.Add(`{"a": {"mac": 5}, "b": {"cloud_properties": [], "routes": {}}, "c": null, "d": {"type": "vip", "prefix": true}}`)
+	f.Add(`{"a": {"cloud_properties": {"bond": "bond0"}, "ip": "::ffff:10.0.0.1", "netmask": "255.255.255.0"}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		var networks Networks
+		if json.Unmarshal([]byte(text), &networks) != nil {
+			return
+		}
+		a, err := Assign(networks, fourNICs, Options{Bonds: []Bond{{Name: "bond0"}}, Spare: SpareLoopback})
+		if err != nil {
+			return
+		}
+		settings, err := Settings{Networks: a.Settings, EnableIPv6: a.EnableIPv6}.Encode()
+		if err != nil || !json.Valid(settings) {
+			t.Fatalf("Encode() = %s, %v", settings, err)
 		}
 	})
 }

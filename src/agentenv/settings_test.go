@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// object decodes an env.
+// decoded is an env.
 func decoded(t *testing.T, text string) map[string]any {
 	t.Helper()
 	var m map[string]any
@@ -35,7 +35,7 @@ func fullSettings(t *testing.T) Settings {
 		Blobstore:  &Blobstore{Provider: "dav", Options: map[string]any{"endpoint": "http://10.0.0.6:25250", "retries": 3, "tls": true}},
 		Networks:   a.Settings,
 		Disks:      Disks{System: "/dev/sda", Ephemeral: "/dev/disk/by-id/wwn-0x5000", RawEphemeral: []string{"/dev/sdd", "/dev/sde"}},
-		Env:        decoded(t, `{"bosh": {"password": "s3cret", "authorized_keys": ["ssh-rsa A"], "mbus": {"cert": {"private_key": "s3cret"}}}, "persistent_disk_fs": "xfs"}`),
+		Env:        decoded(t, `{"bosh": {"password": "s3cret", "authorized_keys": ["ssh-rsa 0", "ssh-rsa A"], "mbus": {"cert": {"private_key": "s3cret"}}}, "persistent_disk_fs": "xfs"}`),
 		PublicKeys: []string{"ssh-rsa A", "ssh-rsa B"},
 	}
 }

@@ -3,20 +3,16 @@ package configdrive
 // Rock Ridge gives files their real names and modes (IEEE P1282, 1.09), in fields that SUSP (IEEE P1281) hangs
 // behind the directory records.
 
-// posix is the field PX: mode, links, owner, group. Drives hold passwords: nobody but root reads them.
+// posix is the field PX: mode, links, owner, group. Drives hold passwords: nobody but root reads them. One link says
+// of a directory that its subdirectories are not counted.
 func posix(e *entry) []byte {
-	mode, links := uint32(0o100400), uint32(1)
+	mode := uint32(0o100400)
 	if e.dir {
-		mode, links = 0o040500, 2
-		for _, child := range e.children {
-			if child.dir {
-				links++
-			}
-		}
+		mode = 0o040500
 	}
 	px := append([]byte("PX\x24\x01"), make([]byte, 32)...)
 	put32(px[4:], mode)
-	put32(px[12:], links)
+	put32(px[12:], 1)
 	return px
 }
 
