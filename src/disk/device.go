@@ -7,21 +7,21 @@ import (
 	"strings"
 )
 
-// A Device is one disk of a server. What is not known is zero.
+// A Device is one disk of a server. What is not known is zero. Its JSON is kept on nodes and must stay readable.
 type Device struct {
-	Name             string // path, /dev/sda: may change from boot to boot
-	WWN              string // 0x5000c500a0000001; NVMe: eui.0025385b71b0f0f1
-	WWNWithExtension string // longer than WWN where one WWN has several units
-	Serial           string
-	Vendor           string
-	Model            string
-	ByPath           string // /dev/disk/by-path/...
-	ByID             string // /dev/disk/by-id/..., as the operator declared it
-	HCTL             string // host:channel:target:lun
-	SizeBytes        int64
-	Rotational       bool
-	Root             bool // Ironic writes the image here
-	Skipped          bool // properties.skip_block_devices names it: cleaning spares it
+	Name             string `json:"name,omitempty"`               // path, /dev/sda: may change from boot to boot
+	WWN              string `json:"wwn,omitempty"`                // 0x5000c500a0000001; NVMe: eui.0025385b71b0f0f1
+	WWNWithExtension string `json:"wwn_with_extension,omitempty"` // longer than WWN where one WWN has several units
+	Serial           string `json:"serial,omitempty"`
+	Vendor           string `json:"vendor,omitempty"`
+	Model            string `json:"model,omitempty"`
+	ByPath           string `json:"by_path,omitempty"` // /dev/disk/by-path/...
+	ByID             string `json:"by_id,omitempty"`   // /dev/disk/by-id/..., as the operator declared it
+	HCTL             string `json:"hctl,omitempty"`    // host:channel:target:lun
+	SizeBytes        int64  `json:"size,omitempty"`
+	Rotational       bool   `json:"rotational,omitempty"`
+	Root             bool   `json:"root,omitempty"` // Ironic writes the image here
+	Skipped          bool   `json:"-"`              // properties.skip_block_devices names it: cleaning spares it
 }
 
 const byIDFolder = "/dev/disk/by-id/"

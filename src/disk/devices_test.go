@@ -277,6 +277,23 @@ func TestHints(t *testing.T) {
 	}
 }
 
+// What the nodes keep must still be read by a later version.
+func TestDevicesAreKeptAsJSON(t *testing.T) {
+	d := disk.Device{
+		Name: "/dev/sdb", WWN: "0x6000", WWNWithExtension: "0x6000aa", Serial: "S", Vendor: "V", Model: "M", ByPath: "/p",
+		ByID: "/i", HCTL: "0:0:0:0", SizeBytes: 5, Rotational: true, Root: true,
+	}
+	const kept = `{"name":"/dev/sdb","wwn":"0x6000","wwn_with_extension":"0x6000aa","serial":"S","vendor":"V","model":"M",` +
+		`"by_path":"/p","by_id":"/i","hctl":"0:0:0:0","size":5,"rotational":true,"root":true}`
+	if b, err := json.Marshal(d); err != nil || string(b) != kept {
+		t.Errorf("Marshal() = %s, %v; want %s", b, err, kept)
+	}
+	var read disk.Device
+	if err := json.Unmarshal([]byte(kept), &read); err != nil || read != d {
+		t.Errorf("Unmarshal() = %+v, %v; want %+v", read, err, d)
+	}
+}
+
 func TestFind(t *testing.T) {
 	devices := []disk.Device{
 		{Name: "/dev/sda", Serial: ""},

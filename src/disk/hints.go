@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -168,12 +169,7 @@ func (h hint) compareText(has string) bool {
 	case "<in>":
 		return strings.Contains(has, want)
 	case "<or>":
-		for _, v := range h.values {
-			if has == v {
-				return true
-			}
-		}
-		return false
+		return slices.Contains(h.values, has)
 	}
 	a, errA := strconv.ParseFloat(has, 64)
 	b, errB := strconv.ParseFloat(want, 64)

@@ -26,7 +26,7 @@ func property(key string, want any) requirement {
 		if !ok {
 			return false
 		}
-		if _, isText := has.(string); asNumber && !(quoted && isText) {
+		if _, isText := has.(string); asNumber && (!quoted || !isText) {
 			n, ok := number(has)
 			return ok && n >= least
 		}

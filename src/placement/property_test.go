@@ -2,6 +2,7 @@ package placement_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -56,9 +57,7 @@ func drawAsk(t *rapid.T) (ask, more placement.Ask) {
 		}
 	}
 	ask, more = pick(), pick()
-	for key, value := range ask.Properties {
-		more.Properties[key] = value
-	}
+	maps.Copy(more.Properties, ask.Properties)
 	more.Traits = append(more.Traits, ask.Traits...)
 	if ask.ResourceClass != "" {
 		more.ResourceClass = ask.ResourceClass
