@@ -1,5 +1,5 @@
 # Sourced by the scripts beside it: background processes that a directory remembers and that are ended by
-# their process id; free ports; Debian packages. Every DIR here is absolute.
+# their process id; free ports. Every DIR here is absolute, but end_all's.
 # shellcheck shell=bash
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
@@ -73,29 +73,14 @@ print(*[s.getsockname()[1] for s in held])
 PY
 }
 
-# packages NAME... -- COMMAND...: installs the Debian packages if one of the commands is missing. Without
-# root or apt-get it says what to install and ends with status 69 (EX_UNAVAILABLE).
-packages() {
-  local names=() c missing=""
-  while [[ $1 != -- ]]; do names+=("$1"); shift; done
+# end_all DIR NAME...: ends these processes and the watch over an owner; removes DIR if WIPE=1.
+end_all() {
+  local dir pid name
+  dir=$(cd "$1" && pwd)
   shift
-  for c; do PATH=$PATH:/usr/sbin:/sbin command -v "$c" >/dev/null || missing="$missing $c"; done
-  [[ -z $missing ]] && return 0
-  if [[ $(id -u) != 0 ]] || ! command -v apt-get >/dev/null; then
-    say "missing:$missing. Install the Debian packages: apt-get install --no-install-recommends ${names[*]}"
-    exit 69
-  fi
-  say "installing ${names[*]}"
-  ( # one at a time; Debian starts services at installation, and policy-rc.d keeps it from that
-    flock 8
-    policy=/usr/sbin/policy-rc.d
-    if [[ ! -e $policy ]]; then
-      trap 'rm -f "$policy"' EXIT
-      printf '#!/bin/sh\nexit 101\n' >"$policy"
-      chmod +x "$policy"
-    fi
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get -o DPkg::Lock::Timeout=300 update -qq
-    apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "${names[@]}" >/dev/null
-  ) 8>/run/lock/bosh-ironic-packages >&2
+  rm -f "$dir/url"
+  # The watch may be who calls us.
+  if read -r pid _ 2>/dev/null <"$dir/run/owner.pid" && [[ $pid == "$$" ]]; then rm "$dir/run/owner.pid"; fi
+  for name in owner "$@"; do finish "$dir" "$name"; done
+  if [[ ${WIPE:-0} == 1 ]]; then rm -rf "$dir"; fi
 }

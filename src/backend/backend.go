@@ -197,11 +197,11 @@ func startIronic(ctx context.Context, o options) (dir, url string, env map[strin
 		vars = append(vars, "EXTRA_CONF="+extra)
 	}
 	if o.auth == "keystone" {
-		file, err := startKeystone(ctx)
+		keystone, err := startKeystone(ctx)
 		if err != nil {
 			return dir, "", nil, err
 		}
-		vars = append(vars, "KEYSTONE_ENV="+file)
+		vars = append(vars, "KEYSTONE="+keystone)
 	}
 	url, err = script(ctx, "ironic-up", dir, vars...)
 	if err != nil {

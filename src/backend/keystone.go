@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// startKeystone runs bin/keystone-up in a new folder and returns the path of its env file.
+// startKeystone runs bin/keystone-up in a new folder, which it returns.
 func startKeystone(ctx context.Context) (string, error) {
 	begun := time.Now()
 	dir, err := os.MkdirTemp("", "keystone-")
@@ -21,21 +21,20 @@ func startKeystone(ctx context.Context) (string, error) {
 	if _, err := script(ctx, "keystone-up", dir, fmt.Sprintf("OWNER=%d", os.Getpid())); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, tails(dir))
 	}
-	file := filepath.Join(dir, "env")
-	env, err := readEnv(file)
+	env, err := readEnv(filepath.Join(dir, "env"))
 	shared.started("Keystone "+env["KEYSTONE_VERSION"], begun, func() {
 		_, _ = script(context.WithoutCancel(ctx), "keystone-down", dir, "WIPE=1")
 	})
-	return file, err
+	return dir, err
 }
 
-// adminToken asks Keystone for a token of the user that bin/keystone-up made for operators.
+// adminToken asks Keystone for an operator's token, which is for nodes of every owner.
 func adminToken(ctx context.Context, env map[string]string) (string, error) {
 	domain := map[string]any{"name": "Default"}
 	user := map[string]any{"name": env["KEYSTONE_USERNAME"], "password": env["KEYSTONE_PASSWORD"], "domain": domain}
 	body, err := json.Marshal(map[string]any{"auth": map[string]any{
 		"identity": map[string]any{"methods": []string{"password"}, "password": map[string]any{"user": user}},
-		"scope":    map[string]any{"project": map[string]any{"name": env["KEYSTONE_PROJECT"], "domain": domain}},
+		"scope":    map[string]any{"system": map[string]any{"all": true}},
 	}})
 	if err != nil {
 		return "", err

@@ -9,10 +9,11 @@ import (
 	"sync"
 )
 
-// A Keystone hands out tokens for a user's password (Identity API v3). One token serves until it is refused.
+// A Keystone hands out tokens for the whole system to a user of the domain Default (Identity API v3): nodes of
+// every owner are listed. One token serves until it is refused.
 type Keystone struct {
-	URL                         string // ends in /v3
-	Username, Password, Project string // all in the domain Default
+	URL                string // ends in /v3
+	Username, Password string
 
 	mu   sync.Mutex
 	last string
@@ -29,7 +30,7 @@ func (k *Keystone) token(ctx context.Context) (string, error) {
 	user := map[string]any{"name": k.Username, "password": k.Password, "domain": domain}
 	body, err := json.Marshal(map[string]any{"auth": map[string]any{
 		"identity": map[string]any{"methods": []string{"password"}, "password": map[string]any{"user": user}},
-		"scope":    map[string]any{"project": map[string]any{"name": k.Project, "domain": domain}},
+		"scope":    map[string]any{"system": map[string]any{"all": true}},
 	}})
 	if err != nil {
 		return "", err

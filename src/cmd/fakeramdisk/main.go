@@ -1,6 +1,6 @@
 // Fakeramdisk is the deploy ramdisk of an Ironic whose nodes do not exist; see package fakeramdisk. Bin/ironic-up
 // starts it. Credentials come from the environment: IRONIC_USERNAME and IRONIC_PASSWORD (http_basic), or
-// KEYSTONE_URL, KEYSTONE_IRONIC_USERNAME, KEYSTONE_IRONIC_PASSWORD and KEYSTONE_IRONIC_PROJECT.
+// KEYSTONE_URL, KEYSTONE_USERNAME and KEYSTONE_PASSWORD, of a user who may see every node.
 package main
 
 import (
@@ -47,8 +47,7 @@ func run(ctx context.Context, args []string) error {
 	api := fakeramdisk.Ironic{URL: *ironic, Username: os.Getenv("IRONIC_USERNAME"), Password: os.Getenv("IRONIC_PASSWORD")}
 	if url := os.Getenv("KEYSTONE_URL"); url != "" {
 		api.Keystone = &fakeramdisk.Keystone{
-			URL: url, Username: os.Getenv("KEYSTONE_IRONIC_USERNAME"),
-			Password: os.Getenv("KEYSTONE_IRONIC_PASSWORD"), Project: os.Getenv("KEYSTONE_IRONIC_PROJECT"),
+			URL: url, Username: os.Getenv("KEYSTONE_USERNAME"), Password: os.Getenv("KEYSTONE_PASSWORD"),
 		}
 	}
 	return fakeramdisk.New(fakeramdisk.Config{
