@@ -72,7 +72,9 @@ func TestSignalEndsInAnAnswer(t *testing.T) {
 	if status := ironicCPI(ctx, []string{"-configPath", path}, strings.NewReader(asked), &out, &logs); status != 0 {
 		t.Errorf("status %d", status)
 	}
-	var answer struct{ Error struct{ Type, Message string } }
+	var answer struct {
+		Error struct{ Type, Message string }
+	}
 	if err := json.Unmarshal(out.Bytes(), &answer); err != nil || answer.Error.Type != "Bosh::Clouds::CloudError" {
 		t.Errorf("answer %s, %v", out.String(), err)
 	}

@@ -42,7 +42,10 @@ func (m *masks) hide(secrets ...string) {
 	m.replacer = nil
 }
 
-// add notes s as it looks plain, in JSON, quoted by slog, quoted JSON, and in URLs.
+// nested is how often text may be quoted inside quoted text: JSON in an error, quoted in a message, by slog.
+const nested = 5
+
+// add notes s as it looks plain, in JSON, quoted once and again, and in URLs.
 func (m *masks) add(s string) {
 	if len(s) < shortest {
 		return
@@ -52,8 +55,11 @@ func (m *masks) add(s string) {
 		inJSON = string(encoded[1 : len(encoded)-1])
 	}
 	_, inUserinfo, _ := strings.Cut(url.UserPassword("", s).String(), ":")
-	for _, form := range []string{s, inJSON, quoted(s), quoted(inJSON), inUserinfo, url.QueryEscape(s), url.PathEscape(s)} {
-		m.known[form] = true
+	for _, form := range []string{s, inJSON, inUserinfo, url.QueryEscape(s), url.PathEscape(s)} {
+		for range nested {
+			m.known[form] = true
+			form = quoted(form)
+		}
 	}
 }
 

@@ -87,7 +87,6 @@ func methods() map[string]method {
 
 		"set_vm_metadata":   withMetadata((*arguments).vmCID, Actions.SetVMMetadata),
 		"set_disk_metadata": withMetadata((*arguments).diskCID, Actions.SetDiskMetadata),
-
 	}
 }
 
