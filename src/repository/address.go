@@ -13,8 +13,7 @@ func parseBase(address string) (*url.URL, error) {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil:
-		var bad *url.Error
-		if errors.As(err, &bad) {
+		if bad, ok := errors.AsType[*url.Error](err); ok {
 			err = bad.Err // without the address
 		}
 		return nil, fmt.Errorf("not an address: %w", err)

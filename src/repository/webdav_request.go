@@ -62,14 +62,13 @@ func (w *WebDAV) once(ctx context.Context, q request) (answer, error) {
 	if w.username != "" || !w.password.IsZero() {
 		r.SetBasicAuth(w.username, w.password.Reveal())
 	}
-	response, err := w.client.Do(r)
+	response, err := w.client.Do(r) //nolint:bodyclose // the caller closes it, wrapped
 	if err == nil {
 		response.Body = &idleBody{ReadCloser: response.Body, ctx: exchange, stop: stop, timeout: w.timeout, what: what}
 		return answer{response, what}, nil
 	}
 	stop(nil)
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err // what says the rest
 	}
 	if ended := context.Cause(ctx); ended != nil {

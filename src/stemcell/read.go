@@ -60,7 +60,7 @@ func read(ctx context.Context, path, format string, sink func(r io.Reader, size 
 	if err != nil {
 		return Image{}, err
 	}
-	defer f.Close() //nolint:errcheck // nothing was written
+	defer f.Close()
 	a, err := openArchive(f)
 	if err != nil {
 		return Image{}, err

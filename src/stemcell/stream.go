@@ -24,7 +24,7 @@ const (
 
 type block struct {
 	data    []byte
-	pending atomic.Int32 // how many have yet to use it
+	pending atomic.Int64 // how many have yet to use it
 }
 
 var errNotRead = errors.New("the image was not read to its end")
@@ -101,7 +101,7 @@ func (p *pipeline) produce(first *block, r io.Reader) {
 		}
 	}()
 	for b, err := first, error(nil); ; {
-		b.pending.Store(int32(len(p.out)))
+		b.pending.Store(int64(len(p.out)))
 		for _, out := range p.out {
 			out <- b
 		}

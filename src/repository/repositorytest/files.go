@@ -256,7 +256,7 @@ func fetch(t *testing.T, u *url.URL) string {
 		t.Error(err)
 		return ""
 	}
-	defer answer.Body.Close() //nolint:errcheck // read only
+	defer answer.Body.Close()
 	b, err := io.ReadAll(answer.Body)
 	if err != nil || answer.StatusCode != http.StatusOK {
 		t.Errorf("GET %s: %s, %v", u.Redacted(), answer.Status, err)

@@ -92,7 +92,7 @@ func (f far) get(t *testing.T, key string, offset, length int64) string {
 	if err != nil {
 		t.Fatalf("Open(%q, %d, %d): %v", key, offset, length, err)
 	}
-	defer r.Close() //nolint:errcheck // read only
+	defer r.Close()
 	b, err := io.ReadAll(r)
 	if err != nil {
 		t.Fatalf("reading %q from %d: %v", key, offset, err)
