@@ -403,27 +403,3 @@ func TestWebDAVSendsCredentialsAtOnce(t *testing.T) {
 		t.Errorf("requests (-want +got):\n%s", d)
 	}
 }
-
-// TestWebDAVTooLongAndSlow: a server that has got all the bytes that were announced says that the upload went
-// well, before the reader shows that there are more.
-func TestWebDAVTooLongAndSlow(t *testing.T) {
-	const size = 4 << 20
-	whole := make(chan struct{}, 1)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if n, _ := io.Copy(io.Discard, r.Body); n == size {
-			whole <- struct{}{}
-		}
-		w.WriteHeader(http.StatusNoContent)
-	}))
-	t.Cleanup(server.Close)
-	slow := calls(func() {
-		select {
-		case <-whole:
-		case <-time.After(200 * time.Millisecond):
-		}
-	})
-	r := io.MultiReader(io.LimitReader(&counter{left: size}, size), slow, strings.NewReader("and more"))
-	if _, err := openWebDAV(t, repository.WebDAVConfig{URL: server.URL}).Upload(t.Context(), r, size); !errors.Is(err, repository.ErrSize) {
-		t.Errorf("Upload of more than announced: %v; want ErrSize", err)
-	}
-}
