@@ -33,6 +33,7 @@ func (c *CPI) AttachDisk(ctx context.Context, vmCID, diskCID string) (any, error
 	if record.Attached {
 		return hint, nil
 	}
+	v.confirm()
 	record.Attached = true
 	if err := c.save(ctx, &v); err != nil {
 		return nil, fmt.Errorf("node %s: attach disk %s: %w", v.node.Label(), diskCID, err)

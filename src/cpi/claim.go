@@ -60,7 +60,10 @@ var errChanged = errors.New("node has changed")
 
 // claimNode plans the VM for one node and claims it.
 func (c *CPI) claimNode(ctx context.Context, w wanted, p *pool, uuid string, u *undo) (*build, error) {
-	node := p.nodes[uuid]
+	node, err := c.stillFree(ctx, w, p, uuid)
+	if err != nil {
+		return nil, err
+	}
 	old, err := documentOf(node)
 	if err != nil {
 		return nil, err
@@ -95,6 +98,22 @@ func (c *CPI) claimNode(ctx context.Context, w wanted, p *pool, uuid string, u *
 	}
 	c.Log.InfoContext(ctx, "node claimed", "node", uuid, "name", node.Name, "vm", w.cid)
 	return b, nil
+}
+
+// stillFree reads a node again before it is tried: in a crowd most of the list is taken by now, and to see
+// that costs less than to lose a claim.
+func (c *CPI) stillFree(ctx context.Context, w wanted, p *pool, uuid string) (baremetal.Node, error) {
+	node, err := c.Nodes.Node(ctx, uuid)
+	if err != nil {
+		return node, err
+	}
+	if candidate, stale := c.candidate(node, w); stale || candidate.Claimed != "" || candidate.Node.InstanceUUID != "" {
+		return node, fmt.Errorf("node %s: %w: instance %s", node.Label(), errChanged, node.InstanceUUID)
+	}
+	if listed := p.nodes[uuid].ProvisionState; node.ProvisionState != listed {
+		return node, fmt.Errorf("node %s: %w: %s", node.Label(), errChanged, node.ProvisionState)
+	}
+	return node, nil
 }
 
 // claimed is the document of a node that the VM claims.

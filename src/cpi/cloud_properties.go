@@ -13,12 +13,12 @@ import (
 // vmProperties are the cloud properties of vm_types, vm_extensions and azs. docs/cloud-properties.md is made
 // from the tags.
 type vmProperties struct {
-	MACs             []string          `json:"macs" help:"MAC addresses of the servers to choose from; with ironic_params, of the server to define"`
-	IronicParams     map[string]any    `json:"ironic_params" help:"define the server in Ironic: the body of POST /v1/nodes; classic driver names such as agent_ipmitool are translated"`
-	IronicProperties map[string]any    `json:"ironic_properties" help:"least values of the node's properties: numbers as minimum, texts and booleans as they are"`
-	ResourceClass    string            `json:"resource_class" help:"the node's resource class"`
-	Traits           []string          `json:"traits" help:"traits that the node must have"`
-	Capabilities     map[string]string `json:"capabilities" help:"capabilities (properties.capabilities) that the node must have, with their values"`
+	MACs             []string       `json:"macs" help:"MAC addresses of the servers to choose from; with ironic_params, of the server to define"`
+	IronicParams     map[string]any `json:"ironic_params" help:"define the server in Ironic: the body of POST /v1/nodes; classic driver names such as agent_ipmitool are translated"`
+	IronicProperties map[string]any `json:"ironic_properties" help:"least values of the node's properties: numbers as minimum, texts and booleans as they are"`
+	ResourceClass    string         `json:"resource_class" help:"the node's resource class"`
+	Traits           []string       `json:"traits" help:"traits that the node must have"`
+	Capabilities     map[string]any `json:"capabilities" help:"capabilities (properties.capabilities) that the node must have, with their values"`
 
 	AvailabilityZone string `json:"availability_zone" help:"the zone: compared with the node's field that placement.zone_field names"`
 

@@ -36,6 +36,7 @@ func (c *CPI) CreateDisk(ctx context.Context, sizeMB int, properties json.RawMes
 	if err != nil {
 		return "", fmt.Errorf("node %s: %w", v.node.Label(), err)
 	}
+	v.confirm()
 	v.document.Disks = append(v.document.Disks, diskRecord{CID: cid.String(), SizeMB: sizeMB, Device: device})
 	changes, err := v.protect(cid.String())
 	if err != nil {

@@ -136,12 +136,20 @@ func (c *CPI) provide(ctx context.Context, b *build) error {
 	})
 }
 
-// finish hands the VM over: its claim has no deadline any more, and the settings that the server has read by
-// now are deleted.
+// finish deletes the settings that the server has read by now and hands the VM over. Should the answer not reach
+// the Director, nobody would ever delete the VM: so its claim still has a deadline, until a first call about the
+// VM confirms it (set_vm_metadata follows at once).
 func (c *CPI) finish(ctx context.Context, b *build) error {
 	if err := c.Metadata.Delete(ctx, b.cid); err != nil {
 		return fmt.Errorf("delete the settings that node %s has read: %w", b.node.Label(), err)
 	}
-	b.document = b.document.rest(stepReady)
+	b.document = b.document.at(stepFinish, c.Options.Timeouts.Deploy)
 	return c.save(ctx, &b.vm)
+}
+
+// confirm notes that the Director knows the VM; the next save writes it.
+func (v *vm) confirm() {
+	if v.document.Step == stepFinish {
+		v.document = v.document.rest(stepReady)
+	}
 }

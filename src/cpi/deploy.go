@@ -68,6 +68,7 @@ func (c *CPI) settings(b *build) agentenv.Settings {
 func (c *CPI) configDrive(b *build, userData []byte) ([]byte, error) {
 	files, err := configdrive.Tree(configdrive.Contents{
 		InstanceID: b.cid, UserData: userData, PublicKeys: c.Agent.PublicKeys, NameServers: c.Agent.NameServers,
+		MACs: b.plan.macs,
 	})
 	if err != nil {
 		return nil, err

@@ -30,7 +30,7 @@ type document struct {
 
 	AgentID  string     `json:"agent_id,omitempty"`
 	Stemcell string     `json:"stemcell,omitempty"`
-	Step     string     `json:"step,omitempty"`     // the step reached; stepReady when the VM is the Director's
+	Step     string     `json:"step,omitempty"`     // the step reached; stepReady when the Director has confirmed the VM
 	Deadline *time.Time `json:"deadline,omitempty"` // when Step must be over; past it, the claim is nobody's
 
 	Deployed  bool         `json:"deployed,omitempty"` // an image was, or may have been, written

@@ -19,14 +19,21 @@ type plan struct {
 	delivery  agentenv.Delivery
 	system    string // path of the root disk
 	ephemeral string // path of the ephemeral disk; empty: on the root disk
+	macs      []string
 }
 
 // plan fits the VM onto a node without touching it. An error that wraps ErrUnsuitable means that another
 // node may do.
 func (c *CPI) plan(ctx context.Context, w wanted, node baremetal.Node, d document) (plan, error) {
 	var p plan
-	var err error
-	if p.networks, err = c.networks(ctx, w, node); err != nil {
+	ports, err := c.Nodes.Ports(ctx, node.UUID)
+	if err != nil {
+		return p, fmt.Errorf("node %s: read its ports: %w", node.Label(), err)
+	}
+	for _, port := range ports {
+		p.macs = append(p.macs, port.Address)
+	}
+	if p.networks, err = c.networks(w, node, ports); err != nil {
 		return p, err
 	}
 	devices, source, err := c.devices(ctx, node)
@@ -72,11 +79,7 @@ func unsuitable(node baremetal.Node, err error) error {
 }
 
 // networks binds the VM's networks to the node's ports.
-func (c *CPI) networks(ctx context.Context, w wanted, node baremetal.Node) (agentenv.Assignment, error) {
-	ports, err := c.Nodes.Ports(ctx, node.UUID)
-	if err != nil {
-		return agentenv.Assignment{}, fmt.Errorf("node %s: read its ports: %w", node.Label(), err)
-	}
+func (c *CPI) networks(w wanted, node baremetal.Node, ports []baremetal.Port) (agentenv.Assignment, error) {
 	var nics []agentenv.NIC
 	for _, p := range ports {
 		nics = append(nics, agentenv.NIC{MAC: p.Address, PXE: p.PXEEnabled, PhysicalNetwork: p.PhysicalNetwork})

@@ -67,9 +67,12 @@ func (c *CPI) pool(ctx context.Context, w wanted) (*pool, error) {
 func (c *CPI) ask(ctx context.Context, w wanted) (placement.Ask, error) {
 	ask := placement.Ask{
 		Properties: w.properties.IronicProperties, Traits: w.properties.Traits, ResourceClass: w.properties.ResourceClass,
-		Capabilities: w.properties.Capabilities,
+		Capabilities: map[string]string{},
 		Architecture: w.stemcell.Architecture, BootModes: w.stemcell.BootModes,
-		DiskCIDs: w.DiskCIDs, Director: c.Director,
+		DiskCIDs: w.DiskCIDs, Director: c.Director, Seed: w.AgentID,
+	}
+	for name, value := range w.properties.Capabilities {
+		ask.Capabilities[name] = fmt.Sprint(value)
 	}
 	if zone := w.properties.AvailabilityZone; zone != "" && c.Options.ZoneField != "" {
 		ask.Zone = placement.Zone{Field: c.Options.ZoneField, Value: zone}

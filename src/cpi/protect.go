@@ -76,8 +76,8 @@ func (d document) restoreClean() []baremetal.Change {
 	switch {
 	case !d.Saved.Clean:
 		return nil
-	case d.Saved.Was == nil:
-		return []baremetal.Change{baremetal.Remove("/automated_clean")}
+	case d.Saved.Was == nil: // not remove: Ironic 21.4 answers that with 500 'value'
+		return []baremetal.Change{baremetal.Add("/automated_clean", nil)}
 	}
 	return []baremetal.Change{baremetal.Add("/automated_clean", *d.Saved.Was)}
 }

@@ -17,6 +17,7 @@ func (c *CPI) SetVMMetadata(ctx context.Context, cid string, m map[string]any) e
 	if err != nil {
 		return err
 	}
+	v.confirm()
 	v.document.Metadata = m
 	name := nodeName(m)
 	if name == "" || name == v.node.Name {

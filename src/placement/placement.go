@@ -10,6 +10,7 @@ package placement
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -38,6 +39,7 @@ type Ask struct {
 	BootModes     []string // what the stemcell boots in: bios, uefi; empty: any
 	DiskCIDs      []string // persistent disks of the VM: all on the node
 	Director      string   // who asks
+	Seed          string   // orders equally good nodes, so that VMs that are made at once begin with different ones
 }
 
 // Candidates returns the nodes that fit ask, best first:
@@ -46,7 +48,7 @@ type Ask struct {
 //  2. with ask.Nodes, in its order;
 //  3. available before manageable, which would have to be cleaned first;
 //  4. the smallest: by memory_mb, then cpus, then local_gb, unknown sizes last;
-//  5. by name, then UUID.
+//  5. by lot, which ask.Seed draws, else by name, then UUID.
 //
 // When none fits, the error is a [*NoFit], which wraps [ErrNoneFits]. An ask that no node could answer (a
 // zone field that does not exist) is [ErrBadAsk].
@@ -63,12 +65,15 @@ func Candidates(nodes []Candidate, ask Ask) ([]Candidate, error) {
 	var misses []*Candidate
 	for i := range nodes {
 		c := &nodes[i]
-		place, listed := preference[c.Node.UUID]
-		if ask.Nodes != nil && !listed {
-			continue
+		place := 0
+		if ask.Nodes != nil {
+			var listed bool
+			if place, listed = preference[c.Node.UUID]; !listed {
+				continue
+			}
 		}
 		if meets(c, requirements) {
-			fits = append(fits, rank(c, place))
+			fits = append(fits, ask.rank(c, place))
 		} else {
 			misses = append(misses, c)
 		}
@@ -104,27 +109,44 @@ type ranked struct {
 	failed     int64 // Unix time; 0: not lately
 	place      int
 	manageable bool
-	size       [3]float64
+	size       [3]uint64
+	name       string // here, since the nodes themselves are too large for a cache
+	lot        uint64
 }
 
-func rank(c *Candidate, place int) ranked {
-	r := ranked{Candidate: c, place: place, manageable: c.Node.ProvisionState == baremetal.Manageable}
+func (a Ask) rank(c *Candidate, place int) ranked {
+	r := ranked{Candidate: c, name: c.Node.Name, place: place, manageable: c.Node.ProvisionState == baremetal.Manageable}
 	if !c.FailedAt.IsZero() {
 		r.failed = c.FailedAt.UnixNano()
 	}
 	for i, key := range sizeKeys {
 		r.size[i] = unknownSize
 		if n, ok := number(c.Node.Properties[key]); ok {
-			r.size[i] = n
+			r.size[i] = math.Float64bits(max(n, 0)) // ordered as the numbers are, from 0 on
 		}
 	}
+	if a.Seed != "" {
+		r.lot = lot(a.Seed, c.Node.UUID)
+	}
 	return r
+}
+
+// lot is the FNV-1a hash of both; hash/fnv would copy each text.
+func lot(seed, uuid string) uint64 {
+	const offset, prime = 14695981039346656037, 1099511628211
+	h := uint64(offset)
+	for _, text := range [2]string{seed, uuid} {
+		for i := range len(text) {
+			h = (h ^ uint64(text[i])) * prime
+		}
+	}
+	return h
 }
 
 // sizeKeys are the properties that make a node small or large, the weightiest first.
 var sizeKeys = [3]string{"memory_mb", "cpus", "local_gb"}
 
-const unknownSize = 1e300
+const unknownSize = math.MaxUint64
 
 func (r *ranked) compare(other *ranked) int {
 	if c := cmp.Compare(r.failed, other.failed); c != 0 {
@@ -144,7 +166,13 @@ func (r *ranked) compare(other *ranked) int {
 			return c
 		}
 	}
-	return byName(r.Candidate, other.Candidate)
+	if c := cmp.Compare(r.lot, other.lot); c != 0 {
+		return c
+	}
+	if c := strings.Compare(r.name, other.name); c != 0 {
+		return c
+	}
+	return strings.Compare(r.Node.UUID, other.Node.UUID)
 }
 
 func byName(a, b *Candidate) int {

@@ -283,6 +283,15 @@ func BenchmarkCandidates(b *testing.B) {
 			}
 		}
 	})
+	b.Run("fits, by lot", func(b *testing.B) {
+		ask := ask
+		ask.Seed = "5a4f7c1e-0d0b-4e0a-8c8e-6d2f3b9a1c55"
+		for b.Loop() {
+			if got, err := placement.Candidates(nodes, ask); err != nil || len(got) != 7500 {
+				b.Fatal(len(got), err)
+			}
+		}
+	})
 	ask.Properties["cpus"] = 64
 	b.Run("none fits", func(b *testing.B) {
 		for b.Loop() {
@@ -291,4 +300,30 @@ func BenchmarkCandidates(b *testing.B) {
 			}
 		}
 	})
+}
+
+func TestSeedSpreadsEqualNodesAlone(t *testing.T) {
+	var nodes []placement.Candidate
+	for i := range 20 {
+		nodes = append(nodes, placement.Candidate{Node: baremetal.Node{
+			UUID: fmt.Sprintf("node-%02d", i), ProvisionState: baremetal.Available,
+			Properties: map[string]any{"memory_mb": float64(1024 * (1 + i%2))},
+		}})
+	}
+	first := map[string]bool{}
+	for i := range 10 {
+		best, err := placement.Candidates(nodes, placement.Ask{Seed: fmt.Sprintf("agent-%d", i)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		first[best[0].Node.UUID] = true
+		for j, n := range best {
+			if want := float64(1024 * (1 + j/10)); n.Node.Properties["memory_mb"] != want {
+				t.Errorf("place %d has %v MB; want %v: the lot must not outweigh the size", j, n.Node.Properties["memory_mb"], want)
+			}
+		}
+	}
+	if len(first) < 4 {
+		t.Errorf("10 seeds begin with %d of 10 equal nodes", len(first))
+	}
 }
