@@ -39,7 +39,7 @@ func TestHintsSelectAsIronicDoes(t *testing.T) {
 		}
 		t.Skip(missing)
 	}
-	cases := randomCases(500)
+	cases := randomCases(300)
 	var lines strings.Builder
 	encoder := json.NewEncoder(&lines)
 	for _, c := range cases {
