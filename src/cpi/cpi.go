@@ -46,6 +46,7 @@ type Nodes interface {
 	Patch(ctx context.Context, uuid string, p baremetal.Patch) (baremetal.Node, error)
 	Claim(ctx context.Context, uuid, instanceUUID string, p baremetal.Patch) (baremetal.Node, error)
 	Provision(ctx context.Context, uuid string, p baremetal.Provision) error
+	DeploySteps() bool
 	Settle(ctx context.Context, uuid string, limit time.Duration, want ...baremetal.ProvisionState) (baremetal.Node, error)
 	Power(ctx context.Context, uuid string, t baremetal.PowerTarget) error
 	WaitPower(ctx context.Context, uuid string, want baremetal.PowerState, limit time.Duration) (baremetal.Node, error)

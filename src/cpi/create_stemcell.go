@@ -20,7 +20,7 @@ const cleanUpLimit = time.Minute
 // has an image URL instead, and nothing but a description is stored.
 //
 // The image streams from the archive into the repository; neither memory nor disk holds a copy. After an
-// error nothing is left behind.
+// error nothing is left behind. tags (API version 3) are kept in the description.
 func (c *CPI) CreateStemcell(ctx context.Context, imagePath string, properties json.RawMessage, tags map[string]string) (cid string, err error) {
 	var p stemcell.Properties
 	if err := unmarshal("cloud_properties", properties, &p); err != nil {
@@ -30,10 +30,11 @@ func (c *CPI) CreateStemcell(ctx context.Context, imagePath string, properties j
 		return "", fmt.Errorf("%w: %w", ErrProperties, err)
 	}
 	if p.Light() {
-		d, err := stemcell.DescribeLight(p, 0)
+		d, err := stemcell.DescribeLight(p)
 		if err != nil {
 			return "", fmt.Errorf("%w: %w", ErrProperties, err)
 		}
+		d.Tags = tags
 		return d.ID, c.describeStemcell(ctx, d)
 	}
 
@@ -51,7 +52,8 @@ func (c *CPI) CreateStemcell(ctx context.Context, imagePath string, properties j
 	if err != nil {
 		return "", err
 	}
-	d := stemcell.Describe(p, image, 0)
+	d := stemcell.Describe(p, image)
+	d.Tags = tags
 	if err := c.keepImage(ctx, draft, d, &undo); err != nil {
 		return "", fmt.Errorf("stemcell %s: %w", d.ID, err)
 	}

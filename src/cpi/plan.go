@@ -53,7 +53,7 @@ func (c *CPI) plan(ctx context.Context, w wanted, node baremetal.Node, d documen
 	}
 	ask := agentenv.Ask{
 		Want:            cmp.Or(w.properties.SettingsDelivery, c.Options.Delivery),
-		DeployInterface: node.DeployInterface, BootMode: bootMode(node),
+		DeployInterface: node.DeployInterface, NoDeploySteps: !c.Nodes.DeploySteps(), BootMode: bootMode(node),
 		EphemeralOnRoot: p.ephemeral == "", Files: len(p.networks.Files),
 		StemcellAPIVersion: w.StemcellAPIVersion, ImageBootModes: w.stemcell.BootModes,
 	}

@@ -21,11 +21,12 @@ var (
 
 // A Description is the sidecar of a stemcell, <id>.json. Sizes are in bytes, digests in hexadecimal.
 type Description struct {
-	Schema       int      `json:"schema"`
-	ID           string   `json:"id"` // the stemcell's CID
-	Name         string   `json:"name"`
-	Version      string   `json:"version"`
-	APIVersion   int      `json:"api_version,omitempty"` // stemcell.MF's; 0: not known
+	Schema  int               `json:"schema"`
+	ID      string            `json:"id"` // the stemcell's CID
+	Name    string            `json:"name"`
+	Version string            `json:"version"`
+	Tags    map[string]string `json:"tags,omitempty"` // of the Director's runtime config
+
 	OSType       string   `json:"os_type,omitempty"`
 	OSDistro     string   `json:"os_distro,omitempty"`
 	Architecture string   `json:"architecture,omitempty"`
@@ -45,8 +46,8 @@ type Description struct {
 
 // Describe returns the description of a stemcell whose image has been read. The same content under the same
 // name and version always gets the same id.
-func Describe(p Properties, image Image, apiVersion int) Description {
-	d := describeProperties(p, apiVersion)
+func Describe(p Properties, image Image) Description {
+	d := describeProperties(p)
 	d.ID = id(p, image.SHA256)
 	d.DiskFormat, d.Size, d.VirtualSize = image.Format, image.Size, image.VirtualSize
 	d.MD5, d.SHA256, d.SHA512 = image.MD5, image.SHA256, image.SHA512
@@ -56,7 +57,7 @@ func Describe(p Properties, image Image, apiVersion int) Description {
 
 // DescribeLight returns the description of a light stemcell: the same address and checksum under the same name
 // and version always get the same id. ErrProperties.
-func DescribeLight(p Properties, apiVersion int) (Description, error) {
+func DescribeLight(p Properties) (Description, error) {
 	if err := p.Check(); err != nil {
 		return Description{}, err
 	}
@@ -64,7 +65,7 @@ func DescribeLight(p Properties, apiVersion int) (Description, error) {
 	if err != nil {
 		return Description{}, err
 	}
-	d := describeProperties(p, apiVersion)
+	d := describeProperties(p)
 	d.ID = id(p, fmt.Sprintf("%x", sha256.Sum256([]byte(string(p.ImageURL)+" "+algo+":"+value))))
 	d.ImageURL = string(p.ImageURL)
 	d.DiskFormat = string(p.DiskFormat)
@@ -82,9 +83,9 @@ func DescribeLight(p Properties, apiVersion int) (Description, error) {
 	return d, nil
 }
 
-func describeProperties(p Properties, apiVersion int) Description {
+func describeProperties(p Properties) Description {
 	d := Description{
-		Schema: schema, Name: string(p.Name), Version: string(p.Version), APIVersion: apiVersion,
+		Schema: schema, Name: string(p.Name), Version: string(p.Version),
 		OSType: string(p.OSType), OSDistro: string(p.OSDistro), Architecture: string(p.Architecture),
 		BootModes: p.BootModes, MinDisk: int64(p.Disk),
 	}

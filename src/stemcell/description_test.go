@@ -46,12 +46,12 @@ func golden(t *testing.T, name string, got []byte) {
 }
 
 func TestSidecar(t *testing.T) {
-	fromLight, err := stemcell.DescribeLight(light, 3)
+	fromLight, err := stemcell.DescribeLight(light)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, d := range map[string]stemcell.Description{
-		"jammy.json": stemcell.Describe(jammy, describe(good, "qcow2", 5<<30), 3),
+		"jammy.json": stemcell.Describe(jammy, describe(good, "qcow2", 5<<30)),
 		"light.json": fromLight,
 	} {
 		b, err := d.Encode()
@@ -86,7 +86,7 @@ func TestDecodeRefuses(t *testing.T) {
 }
 
 func TestMetaLine(t *testing.T) {
-	d := stemcell.Describe(jammy, describe("x", "raw", 1), 3)
+	d := stemcell.Describe(jammy, describe("x", "raw", 1))
 	const want = "9dd4e461268c8034f5c8564e155c67a6 bosh-openstack-kvm-ubuntu-jammy\n"
 	if got := d.MetaLine(); got != want {
 		t.Errorf("MetaLine() = %q; want %q", got, want)
@@ -117,8 +117,8 @@ func TestHashIsTheStrongest(t *testing.T) {
 func TestB17IDsDoNotCollide(t *testing.T) {
 	trusty, xenial := jammy, jammy
 	trusty.Name, xenial.Name = "bosh-openstack-kvm-ubuntu-trusty-go_agent", "bosh-openstack-kvm-ubuntu-xenial-go_agent"
-	a := stemcell.Describe(trusty, describe("trusty", "raw", 1), 1).ID
-	b := stemcell.Describe(xenial, describe("xenial", "raw", 1), 1).ID
+	a := stemcell.Describe(trusty, describe("trusty", "raw", 1)).ID
+	b := stemcell.Describe(xenial, describe("xenial", "raw", 1)).ID
 	if a == b {
 		t.Errorf("both are %s", a)
 	}
@@ -134,9 +134,9 @@ func TestIDs(t *testing.T) {
 			Name: stemcell.Text(rapid.String().Draw(t, "name")), Version: stemcell.Text(rapid.String().Draw(t, "version")),
 		}
 		one, two := rapid.String().Draw(t, "content"), rapid.String().Draw(t, "other content")
-		a := stemcell.Describe(p, describe(one, "raw", 1), 3)
-		again := stemcell.Describe(p, describe(one, "raw", 1), 2)
-		b := stemcell.Describe(p, describe(two, "raw", 1), 3)
+		a := stemcell.Describe(p, describe(one, "raw", 1))
+		again := stemcell.Describe(p, describe(one, "raw", 1))
+		b := stemcell.Describe(p, describe(two, "raw", 1))
 		switch {
 		case !safe.MatchString(a.ID):
 			t.Errorf("id %q is not safe as a file's name", a.ID)
@@ -149,7 +149,7 @@ func TestIDs(t *testing.T) {
 }
 
 func TestLight(t *testing.T) {
-	a, err := stemcell.DescribeLight(light, 3)
+	a, err := stemcell.DescribeLight(light)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,14 +159,14 @@ func TestLight(t *testing.T) {
 	moved, other := light, light
 	moved.ImageURL = "https://images.example.com/other.qcow2"
 	other.ImageChecksum, other.ImageOSHashAlgo, other.ImageOSHashValue = "", "sha512", light.ImageChecksum
-	b, err := stemcell.DescribeLight(moved, 3)
+	b, err := stemcell.DescribeLight(moved)
 	if err != nil || b.ID == a.ID {
 		t.Errorf("another address has the same id %s, %v", b.ID, err)
 	}
-	if c, err := stemcell.DescribeLight(other, 3); err != nil || c.ID != a.ID {
+	if c, err := stemcell.DescribeLight(other); err != nil || c.ID != a.ID {
 		t.Errorf("the same checksum by another key has id %s, %v; want %s", c.ID, err, a.ID)
 	}
-	if _, err := stemcell.DescribeLight(jammy, 3); !errors.Is(err, stemcell.ErrProperties) {
+	if _, err := stemcell.DescribeLight(jammy); !errors.Is(err, stemcell.ErrProperties) {
 		t.Errorf("DescribeLight() of a stemcell that is not light: %v", err)
 	}
 }

@@ -102,3 +102,7 @@ func minorOf(text string) (int64, bool) {
 func versionError(op, text string) error {
 	return &baremetal.APIError{Op: op, Text: text, Kind: baremetal.ErrVersion}
 }
+
+// DeploySteps reports whether the server takes deploy steps with a verb (API 1.69). Before its first answer the
+// newest server is assumed.
+func (c *Client) DeploySteps() bool { return c.minor.Load() >= sinceDeploySteps }
