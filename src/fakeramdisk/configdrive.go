@@ -66,7 +66,7 @@ func unpackDrive(text string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return io.ReadAll(io.LimitReader(zip, 1<<30))
+	return io.ReadAll(io.LimitReader(zip, 256*mib))
 }
 
 // addPartition makes a partition of 64 MiB at the end of the disk and tells the byte at which it starts.
