@@ -119,19 +119,12 @@ func (d *director) call(method string, arguments ...any) answer {
 // send runs the program with a request as it stands.
 func (d *director) send(request []byte) answer {
 	d.t.Helper()
-	text, err := json.Marshal(d.config)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	file := filepath.Join(d.t.TempDir(), "cpi.json")
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		d.t.Fatal(err)
-	}
+	file := d.writeConfig()
 	cmd := exec.CommandContext(context.WithoutCancel(d.t.Context()), program, "-configPath", file)
 	cmd.Env = append([]string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "TMPDIR=" + d.t.TempDir()}, d.env...)
 	var out, log bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(request), &out, &log
-	err = cmd.Run()
+	err := cmd.Run()
 	a := answer{stderr: log.String(), killed: cmd.ProcessState != nil && !cmd.ProcessState.Exited()}
 	if a.killed {
 		return a
@@ -143,6 +136,20 @@ func (d *director) send(request []byte) answer {
 		d.t.Fatalf("%s\nanswer is not one line of JSON: %q", request, out.String())
 	}
 	return a
+}
+
+// writeConfig writes the configuration into a file of its own.
+func (d *director) writeConfig() string {
+	d.t.Helper()
+	text, err := json.Marshal(d.config)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	file := filepath.Join(d.t.TempDir(), "cpi.json")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		d.t.Fatal(err)
+	}
+	return file
 }
 
 // must calls the CPI and fails the test if it answers with an error.
