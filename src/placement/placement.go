@@ -61,6 +61,10 @@ func Candidates(nodes []Candidate, ask Ask) ([]Candidate, error) {
 	for i, uuid := range slices.Backward(ask.Nodes) {
 		preference[uuid] = i
 	}
+	var seed uint64
+	if ask.Seed != "" {
+		seed = hash(hashStart, ask.Seed)
+	}
 	fits := make([]ranked, 0, len(nodes))
 	var misses []*Candidate
 	for i := range nodes {
@@ -73,7 +77,7 @@ func Candidates(nodes []Candidate, ask Ask) ([]Candidate, error) {
 			}
 		}
 		if meets(c, requirements) {
-			fits = append(fits, ask.rank(c, place))
+			fits = append(fits, rank(c, place, seed))
 		} else {
 			misses = append(misses, c)
 		}
@@ -114,7 +118,7 @@ type ranked struct {
 	lot        uint64
 }
 
-func (a Ask) rank(c *Candidate, place int) ranked {
+func rank(c *Candidate, place int, seed uint64) ranked {
 	r := ranked{Candidate: c, name: c.Node.Name, place: place, manageable: c.Node.ProvisionState == baremetal.Manageable}
 	if !c.FailedAt.IsZero() {
 		r.failed = c.FailedAt.UnixNano()
@@ -125,20 +129,18 @@ func (a Ask) rank(c *Candidate, place int) ranked {
 			r.size[i] = math.Float64bits(max(n, 0)) // ordered as the numbers are, from 0 on
 		}
 	}
-	if a.Seed != "" {
-		r.lot = lot(a.Seed, c.Node.UUID)
+	if seed != 0 {
+		r.lot = hash(seed, c.Node.UUID)
 	}
 	return r
 }
 
-// lot is the FNV-1a hash of both; hash/fnv would copy each text.
-func lot(seed, uuid string) uint64 {
-	const offset, prime = 14695981039346656037, 1099511628211
-	h := uint64(offset)
-	for _, text := range [2]string{seed, uuid} {
-		for i := range len(text) {
-			h = (h ^ uint64(text[i])) * prime
-		}
+const hashStart = 14695981039346656037
+
+// hash carries an FNV-1a hash on over text; hash/fnv would copy each text and begin anew with each node.
+func hash(h uint64, text string) uint64 {
+	for i := range len(text) {
+		h = (h ^ uint64(text[i])) * 1099511628211
 	}
 	return h
 }
