@@ -1,17 +1,12 @@
 package agentenv
 
-import (
-	"errors"
-	"fmt"
-	"log/slog"
-	"net/url"
-)
+import "log/slog"
 
 // UserData is what an agent of a stemcell of API version 1 reads first: where its settings are. It holds the
 // registry's password and prints as nothing but its server.
 type UserData struct {
 	Server      string // the name under which the registry knows the VM: its CID
-	Endpoint    string // of [RegistryEndpoint]
+	Endpoint    string // the registry's URL with its credentials
 	NameServers []string
 	Networks    Networks // Assignment.Settings; the agent brings them up before it asks the registry
 }
@@ -45,22 +40,3 @@ func (u UserData) GoString() string { return u.String() }
 
 // LogValue implements slog.LogValuer.
 func (u UserData) LogValue() slog.Value { return slog.StringValue(u.String()) }
-
-// RegistryEndpoint lays credentials into the registry's URL, once and escaped. Without a user name those of the
-// URL, if any, stay. The agent appends /instances/<server>/settings.
-func RegistryEndpoint(registry, username, password string) (string, error) {
-	u, err := url.Parse(registry)
-	if err != nil {
-		if parse, ok := errors.AsType[*url.Error](err); ok { // its text would hold the whole URL, password included
-			err = parse.Err
-		}
-		return "", fmt.Errorf("registry URL: %w", err)
-	}
-	if u.Scheme == "" || u.Host == "" {
-		return "", fmt.Errorf("registry URL %q has no scheme or no host", u.Redacted())
-	}
-	if username != "" {
-		u.User = url.UserPassword(username, password)
-	}
-	return u.String(), nil
-}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"bosh-ironic-cpi/src/agentenv"
@@ -51,6 +52,29 @@ func (c *CPI) vmProperties(ctx context.Context, raw json.RawMessage) (vmProperti
 		return p, fmt.Errorf("%w: ironic_params defines a server and needs macs, the MAC addresses of all its NICs", ErrProperties)
 	}
 	return p, nil
+}
+
+// checkNetworks looks for unknown cloud properties of networks; agentenv reads the known ones.
+func (c *CPI) checkNetworks(ctx context.Context, networks agentenv.Networks) error {
+	known := agentenv.NetworkPropertyKeys()
+	for _, name := range sortedKeys(networks) {
+		properties, _ := networks[name]["cloud_properties"].(map[string]any)
+		for _, key := range sortedKeys(properties) {
+			if slices.Contains(known, key) {
+				continue
+			}
+			problem := "unknown key"
+			if nearest := config.Nearest(key, known); nearest != "" {
+				problem += fmt.Sprintf(", did you mean %q?", nearest)
+			}
+			path := "networks." + name + ".cloud_properties." + key
+			if c.Options.StrictProperties {
+				return fmt.Errorf("%w: %s: %s", ErrProperties, path, problem)
+			}
+			c.Log.WarnContext(ctx, "unknown cloud property is ignored", "property", path, "problem", problem)
+		}
+	}
+	return nil
 }
 
 // decode reads cloud properties. Cloud-configs are shared between CPIs, so an unknown key is a warning; a

@@ -62,10 +62,12 @@ func (c *CPI) freeDisk(ctx context.Context, v vm, sizeMB int, asked string) (dis
 		return disk.Device{}, err
 	}
 	if e := v.document.Ephemeral; e != "" {
-		want.Ephemeral = deviceAt(devices, e)
+		if want.Ephemeral, _ = disk.Find(devices, e); want.Ephemeral == (disk.Device{}) {
+			want.Ephemeral = disk.Device{Name: e}
+		}
 	}
-	if source == disk.FromPaths && asked != "" { // nobody has listed this server's disks: the operator's word stands
-		devices = append(devices, disk.Device{Name: asked})
+	if _, known := disk.Find(devices, asked); source == disk.FromPaths && asked != "" && !known {
+		devices = append(devices, disk.Device{Name: asked}) // nobody has listed this server's disks: the operator's word stands
 	}
 	device, err := disk.Choose(devices, want)
 	if err != nil {
@@ -78,16 +80,6 @@ func (c *CPI) freeDisk(ctx context.Context, v vm, sizeMB int, asked string) (dis
 		}
 	}
 	return device, nil
-}
-
-// deviceAt finds the device that a path means.
-func deviceAt(devices []disk.Device, path string) disk.Device {
-	for _, d := range devices {
-		if d.Is(path) {
-			return d
-		}
-	}
-	return disk.Device{Name: path}
 }
 
 // macOf gives the MAC by which a disk CID names the server: the first port's.

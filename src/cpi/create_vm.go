@@ -81,6 +81,9 @@ func (c *CPI) wanted(ctx context.Context, req VMRequest) (wanted, error) {
 	if err := unmarshal("networks", req.Networks, &w.networks); err != nil {
 		return w, err
 	}
+	if err := c.checkNetworks(ctx, w.networks); err != nil {
+		return w, err
+	}
 	if err := unmarshal("env", req.Env, &w.env); err != nil {
 		return w, err
 	}

@@ -17,8 +17,9 @@ import (
 type plan struct {
 	networks  agentenv.Assignment
 	delivery  agentenv.Delivery
-	system    string // path of the root disk
-	ephemeral string // path of the ephemeral disk; empty: on the root disk
+	system    string            // path of the root disk
+	ephemeral string            // path of the ephemeral disk; empty: on the root disk
+	rootHint  map[string]string // what the root disk is known by; empty: Ironic chooses
 	macs      []string
 }
 
@@ -63,6 +64,9 @@ func (c *CPI) plan(ctx context.Context, w wanted, node baremetal.Node, d documen
 	for _, dev := range devices {
 		if dev.Root {
 			p.system, ask.RootDiskBytes = cmp.Or(dev.Name, dev.Hint()), dev.SizeBytes
+			if hint, ok := dev.SkipHint(); ok && source == disk.FromInventory && node.Properties["root_device"] == nil {
+				p.rootHint = hint // of two equal disks Ironic could take the other one
+			}
 		}
 	}
 	if p.delivery, err = agentenv.Choose(ask); err != nil {

@@ -72,6 +72,9 @@ func (c *CPI) imageInfo(ctx context.Context, b *build) (map[string]any, error) {
 	} else {
 		info["image_os_hash_algo"], info["image_os_hash_value"] = algorithm, value
 	}
+	if b.plan.rootHint != nil {
+		info["root_device"] = b.plan.rootHint
+	}
 	return info, nil
 }
 
