@@ -365,7 +365,6 @@ func TestRealPasswords(t *testing.T) {
 	}
 }
 
-
 func TestRealKeystone(t *testing.T) {
 	b := backend.Start(t, backend.WithKeystone())
 	byPassword := Auth{

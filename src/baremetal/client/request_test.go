@@ -19,6 +19,7 @@ const (
 	theirs   = `200 {"uuid": "` + nodeID + `", "provision_state": "active", "instance_uuid": "` + otherID + `"}`
 	active   = `200 {"uuid": "` + nodeID + `", "provision_state": "active", "instance_uuid": "` + instanceID + `"}`
 	deploys  = `200 {"uuid": "` + nodeID + `", "provision_state": "deploying", "target_provision_state": "active"}`
+	cleans   = `200 {"uuid": "` + nodeID + `", "provision_state": "cleaning", "target_provision_state": "manageable"}`
 	switches = `200 {"uuid": "` + nodeID + `", "power_state": "power off", "target_power_state": "power on"}`
 	locked   = "busy/delete"
 	noWorker = "busy/deploy-busy4"
@@ -88,6 +89,7 @@ func TestAskingAgain(t *testing.T) {
 		{"no worker", "active", []string{noWorker, ours, heardIt}, []string{verb, show, verb}, nil},
 		{"the verb was heard", "active", []string{"lost", deploys}, []string{verb, show}, nil},
 		{"the verb was not heard", "active", []string{"lost", ours, heardIt}, []string{verb, show, verb}, nil},
+		{"somebody else's cleaning is not ours", "clean", []string{locked, cleans, heardIt}, []string{verb, show, verb}, nil},
 		{"wrong state", "active", []string{"provision/active-active"}, []string{verb}, baremetal.ErrWrongState},
 		{"deleted", "deleted", []string{active, heardIt}, []string{show, verb}, nil},
 		{"deleted while somebody else deletes it, too", "deleted", []string{active, locked, free}, []string{show, verb, show}, nil},
@@ -187,6 +189,9 @@ func TestTheCallersContextEndsIt(t *testing.T) {
 			_, err := c.Patch(ctx, nodeID, nil)
 			if !errors.Is(err, context.DeadlineExceeded) || time.Since(begun) != 3*time.Second {
 				t.Errorf("%s: error = %v after %v; want the context's after 3 s", answer, err, time.Since(begun))
+			}
+			if strings.Count(err.Error(), "deadline") != 1 || strings.Contains(err.Error(), "no answer within") {
+				t.Errorf("error = %v; want the reason once", err)
 			}
 			if answer == "silent" && !errors.Is(err, baremetal.ErrAmbiguous) {
 				t.Errorf("error = %v; want ErrAmbiguous, too", err)

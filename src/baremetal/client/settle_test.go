@@ -99,10 +99,13 @@ func TestWaitPower(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c, _ := newFar(t, Config{}, tt.answers...)
+				c, f := newFar(t, Config{}, tt.answers...)
 				_, err := c.WaitPower(t.Context(), nodeID, baremetal.PowerOn, time.Minute)
 				if !errors.Is(err, tt.want) || tt.text != "" && !strings.Contains(err.Error(), tt.text) {
 					t.Errorf("error = %v; want %v with %q", err, tt.want, tt.text)
+				}
+				if n := len(f.requests()); n < len(tt.answers) {
+					t.Errorf("%d requests; want %d", n, len(tt.answers))
 				}
 			})
 		})

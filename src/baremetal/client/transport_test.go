@@ -121,6 +121,20 @@ func TestRefusedConnectionsWereNotSent(t *testing.T) {
 	}
 }
 
+func TestSilentHandshakesSentNothing(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") // the kernel accepts, nobody shakes hands
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c := must(t, Config{URL: "https://" + l.Addr().String(), Timeout: 100 * time.Millisecond, RetryLimit: never})
+	defer c.Close()
+	_, err = c.Patch(t.Context(), "x", baremetal.Patch{baremetal.Remove("/instance_uuid")})
+	if !errors.Is(err, baremetal.ErrUnavailable) || errors.Is(err, baremetal.ErrAmbiguous) {
+		t.Errorf("error = %v; want ErrUnavailable: nothing was sent", err)
+	}
+}
+
 func TestClosedConnectionsMayHaveBeenHeard(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
 	defer s.Close()
