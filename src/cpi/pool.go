@@ -45,7 +45,8 @@ func (c *CPI) pool(ctx context.Context, w wanted) (*pool, error) {
 		return nil
 	}
 	if ask.Nodes == nil {
-		if err := c.Nodes.EachNode(ctx, client.NodeQuery{}, add); err != nil {
+		q := client.NodeQuery{Whole: ask.Zone.Field == "chassis"} // a list of single fields lacks it (Ironic 21.4)
+		if err := c.Nodes.EachNode(ctx, q, add); err != nil {
 			return nil, fmt.Errorf("list nodes: %w", err)
 		}
 		return p, nil

@@ -136,7 +136,7 @@ func (c *CPI) forget(ctx context.Context, v *vm, why string) error {
 	}
 	last := baremetal.Remove(documentPath)
 	if why != "" {
-		failed := document{Version: documentVersion, Failed: &failure{At: time.Now().UTC().Truncate(time.Second), Reason: shorten(why, 300)}}
+		failed := document{Version: documentVersion, Failed: &failure{At: time.Now().UTC().Truncate(time.Second), Reason: shorten(why, 1000)}}
 		last = baremetal.Add(documentPath, failed)
 	}
 	changes := append([]baremetal.Change{last, baremetal.Remove("/instance_uuid")}, d.restoreClean()...)
