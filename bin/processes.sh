@@ -56,6 +56,19 @@ finish_with() {
   spawn "$dir" owner bash -c 'tail --pid="$1" -f /dev/null; shift; exec "$@"' owner "$owner" "$@"
 }
 
+# ready_made NAME FILE COMMAND...: runs the command, which makes FILE, and keeps a copy under NAME in the caller's
+# cache; the next time the copy is all it takes. A schema costs seconds, and every test process needs one.
+ready_made() {
+  local cache=${XDG_CACHE_HOME:-${HOME:-}/.cache}/bosh-ironic-cpi name=$1 file=$2
+  shift 2
+  if [[ -s $cache/$name ]]; then
+    cp "$cache/$name" "$file"
+    return
+  fi
+  "$@" || return
+  { mkdir -p "$cache" && cp "$file" "$cache/$name.$$" && mv "$cache/$name.$$" "$cache/$name"; } 2>/dev/null || true
+}
+
 # free_ports N prints N free TCP ports. They lie below the range from which the kernel takes ports for
 # outgoing connections: one of those could take ours before its server listens.
 free_ports() {

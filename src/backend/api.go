@@ -97,11 +97,11 @@ func (b *Backend) do(ctx context.Context, method, path string, body any) (int, m
 }
 
 func (b *Backend) authorize(ctx context.Context, req *http.Request) error {
-	switch b.options.auth {
+	switch b.Env["IRONIC_AUTH"] {
 	case "http_basic":
 		req.SetBasicAuth(b.Credentials())
 	case "keystone":
-		token, err := adminToken(ctx, b.Env)
+		token, err := b.token(ctx)
 		if err != nil {
 			return err
 		}

@@ -35,12 +35,12 @@ const missingPackages = 69
 
 // A Backend is an engine of the Bare Metal API as one test sees it.
 type Backend struct {
-	URL     string // through the test's own Proxy
-	Direct  string // past it
-	Proxy   *Proxy
-	Dir     string            // the engine's folder: log/, disks/
-	Env     map[string]string // what the engine's env file tells: addresses, credentials, versions
-	options options
+	URL    string // through the test's own Proxy
+	Direct string // past it
+	Proxy  *Proxy
+	Dir    string            // the engine's folder: log/, disks/
+	Env    map[string]string // what the engine's env file tells: addresses, credentials, versions
+	engine *fixture
 }
 
 // options are comparable: equal ones share an engine.
@@ -94,7 +94,7 @@ func Start(t testing.TB, opts ...Option) *Backend {
 	e.once.Do(func() { e.dir, e.url, e.env, e.err = startIronic(t.Context(), o) })
 	e.check(t)
 	proxy := NewProxy(t, e.url)
-	return &Backend{URL: proxy.URL, Direct: e.url, Proxy: proxy, Dir: e.dir, Env: e.env, options: o}
+	return &Backend{URL: proxy.URL, Direct: e.url, Proxy: proxy, Dir: e.dir, Env: e.env, engine: e}
 }
 
 // Credentials are the name and password for basic authentication, empty without WithBasicAuth.
@@ -109,6 +109,9 @@ type fixture struct {
 	url  string
 	env  map[string]string
 	err  error
+
+	mu    sync.Mutex
+	token string // Keystone's
 }
 
 // check ends the test if the fixture could not be started.

@@ -151,3 +151,99 @@ func head(t *testing.T, file string, n int) string {
 	}
 	return string(content[:n])
 }
+
+// TestFaultyRamdisk: what the ramdisk is told to spoil is what Ironic reports.
+func TestFaultyRamdisk(t *testing.T) {
+	b := backend.Start(t, backend.WithClean())
+	url, sum := image(t)
+	node := b.AddNode(t, backend.NodeSpec{})
+	b.FailStep(t, node, "write_image", "the disk smokes")
+	deploy(t, b, node, sum, url, nil)
+	b.WaitState(t, node, "deploy failed")
+	if got := b.Get(t, "/v1/nodes/"+node)["last_error"]; !strings.Contains(got.(string), "the disk smokes") {
+		t.Errorf("last_error = %v", got)
+	}
+	b.MendRamdisk(t, node)
+	deploy(t, b, node, sum, url, nil) // a second boot of the same server
+	b.WaitState(t, node, "active")
+	b.FailRamdisk(t, backend.RamdiskFault{Node: node, Step: "erase_devices", Text: "no", Times: 1})
+	if status, answer := b.Do(t, http.MethodPut, "/v1/nodes/"+node+"/states/provision", map[string]any{"target": "deleted"}); status != 202 {
+		t.Fatalf("deleted: %d %v", status, answer)
+	}
+	b.WaitState(t, node, "clean failed")
+	if n := b.Node(t, node); n["fault"] != "clean failure" || n["maintenance"] != true {
+		t.Errorf("fault = %v, maintenance = %v", n["fault"], n["maintenance"])
+	}
+}
+
+// TestEngines: the other ways of running an engine answer and can be cleaned up after.
+func TestEngines(t *testing.T) {
+	tests := []struct {
+		name string
+		opts []backend.Option
+	}{
+		{"basic auth, API and conductor apart", []backend.Option{backend.WithBasicAuth(), backend.WithSplit()}},
+		{"IPMI", []backend.Option{backend.WithIPMI()}},
+		{"Keystone", []backend.Option{backend.WithKeystone()}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := backend.Start(t, tt.opts...)
+			if again := backend.Start(t, tt.opts...); again.Direct != b.Direct || again.URL == b.URL {
+				t.Errorf("a second Start: %s through %s; want %s through another proxy", again.Direct, again.URL, b.Direct)
+			}
+			resp, err := http.Get(b.URL + "/v1/nodes")
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if open := b.Env["IRONIC_AUTH"] == "noauth"; open != (resp.StatusCode == 200) {
+				t.Errorf("without credentials: %s", resp.Status)
+			}
+			url, sum := image(t)
+			node := b.AddNode(t, backend.NodeSpec{})
+			deploy(t, b, node, sum, url, nil)
+			b.WaitState(t, node, "active") // the ramdisk has its credentials
+			if b.Env["IPMI_PORT"] != "" {
+				info := map[string]any{
+					"ipmi_address": b.Env["IPMI_ADDRESS"], "ipmi_port": b.Env["IPMI_PORT"],
+					"ipmi_username": b.Env["IPMI_USERNAME"], "ipmi_password": b.Env["IPMI_PASSWORD"],
+				}
+				b.AddNode(t, backend.NodeSpec{Driver: "ipmi", State: "manageable", Fields: map[string]any{
+					"driver_info": info, "power_interface": "ipmitool",
+				}})
+			}
+		})
+	}
+}
+
+func TestWebDAV(t *testing.T) {
+	w := backend.StartWebDAV(t)
+	for _, folder := range []string{w.Images, w.Metadata} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, folder+"a/b", strings.NewReader("content"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusCreated {
+			t.Errorf("PUT %s: %s", folder, resp.Status)
+		}
+	}
+	files := w.Files(t)
+	if len(files) != 2 || !strings.HasSuffix(files[0], "/a/b") {
+		t.Fatalf("files = %v", files)
+	}
+	if content, err := os.ReadFile(filepath.Join(w.Dir, files[1])); err != nil || string(content) != "content" {
+		t.Errorf("on disk: %q, %v", content, err)
+	}
+	if other := backend.StartWebDAV(t); other.Direct != w.Direct || len(other.Files(t)) != 0 {
+		t.Errorf("another test sees %v", other.Files(t))
+	}
+	if w.Proxy.Count("PUT", "/a/b") != 2 {
+		t.Errorf("requests = %v", w.Proxy.Requests())
+	}
+}

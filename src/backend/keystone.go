@@ -28,6 +28,21 @@ func startKeystone(ctx context.Context) (string, error) {
 	return dir, err
 }
 
+// token is an operator's token for this engine's Keystone; one serves a whole test run.
+func (b *Backend) token(ctx context.Context) (string, error) {
+	e := b.engine
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.token == "" {
+		token, err := adminToken(ctx, b.Env)
+		if err != nil {
+			return "", err
+		}
+		e.token = token
+	}
+	return e.token, nil
+}
+
 // adminToken asks Keystone for an operator's token, which is for nodes of every owner.
 func adminToken(ctx context.Context, env map[string]string) (string, error) {
 	domain := map[string]any{"name": "Default"}

@@ -3,6 +3,7 @@ package backend
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -69,6 +70,7 @@ func NewProxy(t testing.TB, target string) *Proxy {
 	forward := &httputil.ReverseProxy{
 		Transport:     transport,
 		FlushInterval: -1,
+		ErrorLog:      slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // connections break on purpose here
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(to)
 			r.Out.Host = r.In.Host // WebDAV's Destination must name the same host
@@ -163,6 +165,8 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, forward http.Handl
 		defer p.mu.Unlock()
 		p.requests = append(p.requests, entry)
 	}()
+	// An answer may come before the request's body has ended: 507 in the middle of an upload.
+	_ = http.NewResponseController(w).EnableFullDuplex()
 	f, ok := p.hit(r)
 	if !ok {
 		forward.ServeHTTP(noted, r)
