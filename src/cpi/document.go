@@ -164,6 +164,9 @@ func (c *CPI) guarded(ctx context.Context, node, claim string, p baremetal.Patch
 		return n, errors.Join(err, lookErr)
 	}
 	if d, docErr := documentOf(now); docErr == nil && d.Claim[claim] == 0 {
+		if errors.Is(err, baremetal.ErrAmbiguous) && now.InstanceUUID != claim {
+			return now, nil // the first time was heard, and ended the claim
+		}
 		return n, fmt.Errorf("node %s: %w", now.Label(), errOvertaken)
 	}
 	return n, err
