@@ -64,9 +64,7 @@ func (c *CPI) plan(ctx context.Context, w wanted, node baremetal.Node, d documen
 	for _, dev := range devices {
 		if dev.Root {
 			p.system, ask.RootDiskBytes = cmp.Or(dev.Name, dev.Hint()), dev.SizeBytes
-			if hint, ok := dev.SkipHint(); ok && source == disk.FromInventory && node.Properties["root_device"] == nil {
-				p.rootHint = hint // of two equal disks Ironic could take the other one
-			}
+			p.rootHint = rootHint(dev, node, d)
 		}
 	}
 	if p.delivery, err = agentenv.Choose(ask); err != nil {
@@ -76,6 +74,22 @@ func (c *CPI) plan(ctx context.Context, w wanted, node baremetal.Node, d documen
 		return p, fmt.Errorf("%w: a stemcell of API version 1 needs registry.url", ErrConfiguration)
 	}
 	return p, nil
+}
+
+// rootHint keeps Ironic from writing the image to another disk than the plan says: without hints it takes the
+// smallest, and one of equals as it likes. What the operator has set on the node stays. A name may mean another
+// disk after a boot, so it is only used where a persistent disk that is not in skip_block_devices could be taken.
+func rootHint(root disk.Device, node baremetal.Node, d document) map[string]string {
+	if node.Properties["root_device"] != nil {
+		return nil
+	}
+	if hint, ok := root.SkipHint(); ok {
+		return hint
+	}
+	if d.Saved.Clean && root.Name != "" {
+		return map[string]string{"name": root.Name}
+	}
+	return nil
 }
 
 func unsuitable(node baremetal.Node, err error) error {
