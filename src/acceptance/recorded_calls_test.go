@@ -19,10 +19,8 @@ import (
 // stemcell's path, the sizes of the scratch disks, and nothing else.
 type recording struct {
 	*director
-	cids    map[string]string // recorded to ours
-	vms     int
-	disks   int
-	deleted []string
+	cids  map[string]string // recorded to ours
+	disks int
 }
 
 // The scratch disks have 1 and 2 GiB where the recorded servers had 64 and 98.

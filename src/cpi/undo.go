@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -30,9 +31,9 @@ func (u *undo) unless(ctx context.Context, err error) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), u.limit)
 	defer cancel()
-	for i := len(u.steps) - 1; i >= 0; i-- {
-		if undoErr := u.steps[i].do(ctx); undoErr != nil && !errors.Is(undoErr, errOvertaken) {
-			err = &undoneError{error: err, left: fmt.Errorf("%s: %w", u.steps[i].what, undoErr)}
+	for _, step := range slices.Backward(u.steps) {
+		if undoErr := step.do(ctx); undoErr != nil && !errors.Is(undoErr, errOvertaken) {
+			err = &undoneError{error: err, left: fmt.Errorf("%s: %w", step.what, undoErr)}
 		}
 	}
 	return err
