@@ -156,18 +156,19 @@ func (a Ask) bootable() []requirement {
 	if len(a.BootModes) > 0 {
 		list = append(list, requirement{
 			met: func(c *Candidate) bool {
-				mode := bootMode(&c.Node)
+				mode := BootMode(&c.Node)
 				return mode == "" || slices.ContainsFunc(a.BootModes, func(m string) bool { return strings.EqualFold(m, mode) })
 			},
 			why: func(c *Candidate) string {
-				return is("boot_mode", bootMode(&c.Node), strings.Join(a.BootModes, " or ")+" for the stemcell")
+				return is("boot_mode", BootMode(&c.Node), strings.Join(a.BootModes, " or ")+" for the stemcell")
 			},
 		})
 	}
 	return list
 }
 
-func bootMode(n *baremetal.Node) string {
+// BootMode is what a node says of its boot mode, in capabilities or in properties.boot_mode: bios, uefi, or empty.
+func BootMode(n *baremetal.Node) string {
 	if mode := capability(n, "boot_mode"); mode != "" {
 		return strings.ToLower(mode)
 	}

@@ -175,7 +175,7 @@ func together(t *testing.T, f far) {
 	f.onlyFiles(t, want...)
 }
 
-// largeFile bounds all that is allocated while 256 MiB go to and fro, and so the memory in use.
+// largeFile bounds all that is allocated while 256 MiB go there and back, and so the memory in use.
 func largeFile(t *testing.T, f far) {
 	if testing.Short() {
 		t.Skip("moves 256 MiB")
