@@ -5,12 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"bosh-ironic-cpi/src/agentenv"
 	"bosh-ironic-cpi/src/baremetal"
 	"bosh-ironic-cpi/src/disk"
 	"bosh-ironic-cpi/src/inventory"
+	"bosh-ironic-cpi/src/placement"
 )
 
 // A plan is how a VM will stand on one node.
@@ -54,7 +54,7 @@ func (c *CPI) plan(ctx context.Context, w wanted, node baremetal.Node, d documen
 	}
 	ask := agentenv.Ask{
 		Want:            cmp.Or(w.properties.SettingsDelivery, c.Options.Delivery),
-		DeployInterface: node.DeployInterface, NoDeploySteps: !c.Nodes.DeploySteps(), BootMode: bootMode(node),
+		DeployInterface: node.DeployInterface, NoDeploySteps: !c.Nodes.DeploySteps(), BootMode: placement.BootMode(&node),
 		EphemeralOnRoot: p.ephemeral == "", Files: len(p.networks.Files),
 		StemcellAPIVersion: w.StemcellAPIVersion, ImageBootModes: w.stemcell.BootModes,
 	}
@@ -152,15 +152,4 @@ func parseCIDs(texts []string) ([]disk.CID, error) {
 		cids = append(cids, cid)
 	}
 	return cids, nil
-}
-
-// bootMode is what the node's capabilities say: bios, uefi, or empty.
-func bootMode(node baremetal.Node) string {
-	text, _ := node.Properties["capabilities"].(string)
-	for pair := range strings.SplitSeq(text, ",") {
-		if key, value, _ := strings.Cut(strings.TrimSpace(pair), ":"); key == "boot_mode" {
-			return value
-		}
-	}
-	return ""
 }
