@@ -25,7 +25,7 @@ func (b *Backend) Do(t testing.TB, method, path string, body any) (int, map[stri
 // Get is Do for what must be there.
 func (b *Backend) Get(t testing.TB, path string) map[string]any {
 	t.Helper()
-	_, out, err := b.must(t.Context(), http.MethodGet, path, nil)
+	out, err := b.must(t.Context(), http.MethodGet, path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,18 +42,18 @@ func (b *Backend) Node(t testing.TB, node string) map[string]any {
 func (b *Backend) Patch(t testing.TB, node, path string, value any) {
 	t.Helper()
 	change := []map[string]any{{"op": "add", "path": path, "value": value}}
-	if _, _, err := b.must(t.Context(), http.MethodPatch, "/v1/nodes/"+node, change); err != nil {
+	if _, err := b.must(t.Context(), http.MethodPatch, "/v1/nodes/"+node, change); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // must is do for requests that have to succeed.
-func (b *Backend) must(ctx context.Context, method, path string, body any) (int, map[string]any, error) {
+func (b *Backend) must(ctx context.Context, method, path string, body any) (map[string]any, error) {
 	status, out, err := b.do(ctx, method, path, body)
 	if err == nil && status >= 300 {
 		err = fmt.Errorf("%s %s: %d: %v", method, path, status, out)
 	}
-	return status, out, err
+	return out, err
 }
 
 func (b *Backend) do(ctx context.Context, method, path string, body any) (int, map[string]any, error) {

@@ -223,13 +223,17 @@ func startIronic(ctx context.Context, o options) (dir, url string, env map[strin
 }
 
 func (o options) String() string {
-	text := o.auth
-	for name, on := range map[string]bool{" clean": o.clean, " split": o.split, " ipmi": o.ipmi} {
-		if on {
-			text += name
-		}
+	words := []string{o.auth}
+	if o.clean {
+		words = append(words, "cleaning")
 	}
-	return text
+	if o.split {
+		words = append(words, "split")
+	}
+	if o.ipmi {
+		words = append(words, "IPMI")
+	}
+	return strings.Join(words, ", ")
 }
 
 func flag(on bool) string {

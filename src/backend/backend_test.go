@@ -5,6 +5,7 @@ import (
 	"crypto/md5"
 	"encoding/base64"
 	"encoding/hex"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -66,9 +67,7 @@ func deploy(t *testing.T, b *backend.Backend, node string, sum, url string, more
 	t.Helper()
 	b.Patch(t, node, "/instance_info", map[string]any{"image_source": url, "image_checksum": sum})
 	body := map[string]any{"target": "active"}
-	for k, v := range more {
-		body[k] = v
-	}
+	maps.Copy(body, more)
 	if status, answer := b.Do(t, http.MethodPut, "/v1/nodes/"+node+"/states/provision", body); status != 202 {
 		t.Fatalf("active: %d %v", status, answer)
 	}

@@ -101,7 +101,7 @@ func (b *Backend) RemoveNode(t testing.TB, uuid string) {
 // enrol returns the UUID also with an error, if the node was made.
 func (b *Backend) enrol(ctx context.Context, spec NodeSpec) (string, error) {
 	node := spec.body()
-	_, created, err := b.must(ctx, http.MethodPost, "/v1/nodes", node)
+	created, err := b.must(ctx, http.MethodPost, "/v1/nodes", node)
 	if err != nil {
 		return "", err
 	}
@@ -112,13 +112,13 @@ func (b *Backend) enrol(ctx context.Context, spec NodeSpec) (string, error) {
 	}
 	for _, mac := range macs {
 		port := map[string]any{"node_uuid": uuid, "address": strings.ToLower(mac)}
-		if _, _, err := b.must(ctx, http.MethodPost, "/v1/ports", port); err != nil {
+		if _, err := b.must(ctx, http.MethodPost, "/v1/ports", port); err != nil {
 			return uuid, err
 		}
 	}
 	if len(spec.Traits) > 0 {
 		path := "/v1/nodes/" + uuid + "/traits"
-		if _, _, err := b.must(ctx, http.MethodPut, path, map[string]any{"traits": spec.Traits}); err != nil {
+		if _, err := b.must(ctx, http.MethodPut, path, map[string]any{"traits": spec.Traits}); err != nil {
 			return uuid, err
 		}
 	}
@@ -190,7 +190,7 @@ func (b *Backend) Provision(t testing.TB, node, verb, state string) {
 
 func (b *Backend) provision(ctx context.Context, node, verb, state string) error {
 	path := "/v1/nodes/" + node + "/states/provision"
-	if _, _, err := b.must(ctx, http.MethodPut, path, map[string]any{"target": verb}); err != nil {
+	if _, err := b.must(ctx, http.MethodPut, path, map[string]any{"target": verb}); err != nil {
 		return err
 	}
 	return b.settle(ctx, node, state)
@@ -208,7 +208,7 @@ func (b *Backend) settle(ctx context.Context, node, state string) error {
 	pace := wait.Pace{First: 10 * time.Millisecond, Every: 100 * time.Millisecond, Limit: 2 * time.Minute}
 	return wait.Until(ctx, pace, "node "+node+" to be "+state, func(ctx context.Context) (bool, string, error) {
 		const fields = "?fields=provision_state,target_provision_state,reservation,last_error"
-		_, n, err := b.must(ctx, http.MethodGet, "/v1/nodes/"+node+fields, nil)
+		n, err := b.must(ctx, http.MethodGet, "/v1/nodes/"+node+fields, nil)
 		if err != nil {
 			return false, "", err
 		}

@@ -103,7 +103,7 @@ func (a *agent) command(name string, params json.RawMessage) (command, error) {
 		defer a.server.steps.Go(func() { a.server.drop(a) })
 	case "standby.sync", "image.install_bootloader", "log.collect_system_logs":
 	default:
-		return command{}, fmt.Errorf("Unknown command: %s", name) //nolint:staticcheck,revive // the agent's words
+		return command{}, fmt.Errorf("Unknown command: %s", name) //nolint:staticcheck // the agent's words
 	}
 	a.commands = append(a.commands, c)
 	return *c, nil

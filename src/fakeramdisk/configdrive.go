@@ -34,7 +34,7 @@ func (m *machine) writeConfigDrive(ctx context.Context, disk Disk, drive string)
 	}
 	iso, err := unpackDrive(drive)
 	if err != nil {
-		return fmt.Errorf("Config drive for node %s is not base64 encoded or the content is malformed: %w", m.node.UUID, err) //nolint:staticcheck,revive // the agent's words
+		return fmt.Errorf("Config drive for node %s is not base64 encoded or the content is malformed: %w", m.node.UUID, err)
 	}
 	if size := (len(iso) + mib - 1) / mib; size > driveMiB {
 		return fmt.Errorf("Config drive size exceeds maximum limit of 64MiB. Size of the given config drive is %d MiB for node %s.", size, m.node.UUID) //nolint:staticcheck,revive // the agent's words
@@ -44,7 +44,7 @@ func (m *machine) writeConfigDrive(ctx context.Context, disk Disk, drive string)
 	}
 	start, err := addPartition(ctx, m.file(disk))
 	if err != nil {
-		return fmt.Errorf("Failed to create config drive on disk /dev/%s for node %s: %w", disk.Name, m.node.UUID, err) //nolint:staticcheck,revive // the agent's words
+		return fmt.Errorf("Failed to create config drive on disk /dev/%s for node %s: %w", disk.Name, m.node.UUID, err) //nolint:staticcheck // the agent's words
 	}
 	f, err := os.OpenFile(m.file(disk), os.O_WRONLY, 0)
 	if err != nil {

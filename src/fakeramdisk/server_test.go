@@ -126,7 +126,7 @@ func settled(t *testing.T, commands string, i int) string {
 	var status string
 	pace := wait.Pace{Every: 10 * time.Millisecond, Limit: 10 * time.Second}
 	err := wait.Until(t.Context(), pace, "the step to end", func(context.Context) (bool, string, error) {
-		_, text := send(t, http.MethodGet, commands, "")
+		_, text := send(t, http.MethodGet, commands, "") //nolint:contextcheck // the test's own
 		var list struct{ Commands []command }
 		if err := json.NewDecoder(bytes.NewBufferString(text)).Decode(&list); err != nil {
 			return false, "", err

@@ -186,7 +186,7 @@ func get(ctx context.Context, from string) (io.ReadCloser, error) {
 
 // program runs one that must succeed, with stdin as its input.
 func program(ctx context.Context, stdin, name string, args ...string) error {
-	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // the names are ours
+	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Stdin = strings.NewReader(stdin)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w: %s", name, err, strings.TrimSpace(string(out)))
