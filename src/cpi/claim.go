@@ -72,15 +72,15 @@ func (c *CPI) claimNode(ctx context.Context, w wanted, p *pool, uuid string, u *
 	if err != nil {
 		return nil, err
 	}
-	b := &build{wanted: w, vm: vm{cid: w.cid, node: node, document: c.claimed(w, node, old, plan)}, cid: w.cid, plan: plan}
+	b := &build{wanted: w, vm: vm{cid: w.vmCID, node: node, document: c.claimed(w, node, old, plan)}, plan: plan}
 	if old.held() {
 		if err := c.unhold(ctx, &b.vm); err != nil {
 			return nil, err
 		}
 	}
-	u.add("release node "+node.Label(), func(ctx context.Context) error { return c.abandon(ctx, w.cid, uuid, b.why) })
+	u.add("release node "+node.Label(), func(ctx context.Context) error { return c.abandon(ctx, w.vmCID, uuid, b.why) })
 	err = c.step(ctx, stepClaim, uuid, func(ctx context.Context) (err error) {
-		b.node, err = c.Nodes.Claim(ctx, uuid, w.cid, baremetal.Patch{baremetal.Add(documentPath, b.document)})
+		b.node, err = c.Nodes.Claim(ctx, uuid, w.vmCID, baremetal.Patch{baremetal.Add(documentPath, b.document)})
 		return err
 	})
 	if errors.Is(err, baremetal.ErrAssociated) {
@@ -90,13 +90,13 @@ func (c *CPI) claimNode(ctx context.Context, w wanted, p *pool, uuid string, u *
 		return nil, err
 	}
 	if n := b.node; n.Maintenance || n.Retired || n.ProvisionState != node.ProvisionState {
-		if err := c.abandon(ctx, w.cid, uuid, ""); err != nil {
+		if err := c.abandon(ctx, w.vmCID, uuid, ""); err != nil {
 			return nil, err
 		}
 		u.steps = u.steps[:len(u.steps)-1]
 		return nil, fmt.Errorf("node %s: %w: %s", n.Label(), errChanged, n.ProvisionState)
 	}
-	c.Log.InfoContext(ctx, "node claimed", "node", uuid, "name", node.Name, "vm", w.cid)
+	c.Log.InfoContext(ctx, "node claimed", "node", uuid, "name", node.Name, "vm", w.vmCID)
 	return b, nil
 }
 
@@ -119,7 +119,7 @@ func (c *CPI) stillFree(ctx context.Context, w wanted, p *pool, uuid string) (ba
 // claimed is the document of a node that the VM claims.
 func (c *CPI) claimed(w wanted, node baremetal.Node, old document, p plan) document {
 	d := document{
-		Version: documentVersion, Director: c.Director, Claim: map[string]int{w.cid: 1},
+		Version: documentVersion, Director: c.Director, Claim: map[string]int{w.vmCID: 1},
 		AgentID: w.AgentID, Stemcell: w.StemcellCID,
 		Origin:    origin{State: node.ProvisionState, Name: node.Name, Created: w.createdNode(node)},
 		Ephemeral: p.ephemeral, Disks: old.Disks, Saved: old.Saved,

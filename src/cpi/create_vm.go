@@ -65,7 +65,7 @@ func (c *CPI) CreateVM(ctx context.Context, req VMRequest) (cid string, networks
 // wanted is a VMRequest, decoded and checked as far as that is possible without a node.
 type wanted struct {
 	VMRequest
-	cid        string // the VM's CID to be
+	vmCID      string // the CID that the VM will have
 	properties vmProperties
 	networks   agentenv.Networks
 	env        map[string]any
@@ -73,7 +73,7 @@ type wanted struct {
 }
 
 func (c *CPI) wanted(ctx context.Context, req VMRequest) (wanted, error) {
-	w := wanted{VMRequest: req, cid: uuid.NewString()}
+	w := wanted{VMRequest: req, vmCID: uuid.NewString()}
 	var err error
 	if w.properties, err = c.vmProperties(ctx, req.CloudProperties); err != nil {
 		return w, err
@@ -106,7 +106,6 @@ func unmarshal(argument string, raw json.RawMessage, into any) error {
 type build struct {
 	wanted
 	vm
-	cid  string
 	plan plan
 
 	settingsURL string // where the server fetches its settings or config drive
