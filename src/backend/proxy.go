@@ -24,7 +24,7 @@ type Proxy struct {
 
 	mu       sync.Mutex
 	rules    []*Rule
-	requests []Request
+	requests []*Request
 }
 
 // A Fault describes requests and what shall happen to them. Without Status, CloseBefore, CloseAfter or
@@ -55,7 +55,7 @@ type Rule struct {
 // A Request is one that has passed, or not.
 type Request struct {
 	Method, Path, Query string
-	Status              int // 0: the connection was closed instead of an answer
+	Status              int // 0: no answer so far, or the connection was closed instead
 }
 
 // NewProxy starts a proxy in front of the server at target; it ends with the test.
@@ -111,11 +111,15 @@ func (r *Rule) Remove() {
 	r.proxy.rules = slices.DeleteFunc(r.proxy.rules, func(x *Rule) bool { return x == r })
 }
 
-// Requests lists what has come since the start or the last Reset, in the order of the answers.
+// Requests lists what has come since the start or the last Reset, in the order of arrival.
 func (p *Proxy) Requests() []Request {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.Clone(p.requests)
+	list := make([]Request, len(p.requests))
+	for i, r := range p.requests {
+		list[i] = *r
+	}
+	return list
 }
 
 // Count counts the requests with this method (empty: any) whose path?query contains part.
@@ -157,14 +161,12 @@ func (p *Proxy) hit(r *http.Request) (Fault, bool) {
 }
 
 func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, forward http.Handler) {
-	noted := &statusWriter{ResponseWriter: w}
-	entry := Request{Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery}
-	defer func() { // also when the connection is closed by a panic
-		entry.Status = noted.status
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.requests = append(p.requests, entry)
-	}()
+	noted := &statusWriter{ResponseWriter: w, proxy: p, request: &Request{
+		Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery,
+	}}
+	p.mu.Lock()
+	p.requests = append(p.requests, noted.request)
+	p.mu.Unlock()
 	// An answer may come before the request's body has ended: 507 in the middle of an upload.
 	_ = http.NewResponseController(w).EnableFullDuplex()
 	f, ok := p.hit(r)
@@ -195,14 +197,17 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, forward http.Handl
 	}
 }
 
-// A statusWriter remembers the status.
+// A statusWriter notes the status before the client can know it.
 type statusWriter struct {
 	http.ResponseWriter
-	status int
+	proxy   *Proxy
+	request *Request
 }
 
 func (w *statusWriter) WriteHeader(status int) {
-	w.status = status
+	w.proxy.mu.Lock()
+	w.request.Status = status
+	w.proxy.mu.Unlock()
 	w.ResponseWriter.WriteHeader(status)
 }
 
