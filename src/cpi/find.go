@@ -9,6 +9,7 @@ import (
 
 	"bosh-ironic-cpi/src/baremetal"
 	"bosh-ironic-cpi/src/baremetal/client"
+	"bosh-ironic-cpi/src/disk"
 )
 
 // A vm is a VM as it stands on its node.
@@ -58,6 +59,7 @@ func (c *CPI) standing(cid string, node baremetal.Node) (vm, error) {
 }
 
 // legacy takes a node whose own UUID is asked for: a VM of the CPI of 2016, unless a VM of ours is on it now.
+// That CPI took its marks off before the tear-down, so a node that runs for nobody is a VM of its too.
 func (c *CPI) legacy(cid string, node baremetal.Node) (vm, error) {
 	d, err := documentOf(node)
 	if err != nil {
@@ -67,10 +69,21 @@ func (c *CPI) legacy(cid string, node baremetal.Node) (vm, error) {
 		return vm{cid, node, d}, nil
 	}
 	defined, marked := node.InstanceInfo["bosh_defined"]
-	if len(d.Claim) > 0 || !marked {
+	left := node.ProvisionState == baremetal.Active && node.InstanceUUID == ""
+	if len(d.Claim) > 0 || !marked && !left {
 		return vm{}, fmt.Errorf("%w: %s", ErrVMNotFound, cid)
 	}
-	d = document{Version: documentVersion, Director: c.Director, Claim: map[string]int{cid: 1}, Step: stepReady}
+	d = document{Version: documentVersion, Director: c.Director, Claim: map[string]int{cid: 1}, Step: stepReady, Deployed: true}
+	if _, named := node.InstanceInfo["bosh_director"]; named {
+		d.GivenName = node.Name
+	}
+	attached, _ := node.InstanceInfo["disks"].([]any)
+	for _, text := range attached {
+		if parsed, err := disk.ParseCID(fmt.Sprint(text)); err == nil {
+			d.Disks = append(d.Disks, diskRecord{CID: parsed.String(), Device: parsed.Device(), Attached: true})
+			d.Saved = saved{Clean: true, Was: node.AutomatedClean}
+		}
+	}
 	switch fmt.Sprint(defined) {
 	case "1":
 		d.Origin.State = baremetal.Manageable
@@ -104,13 +117,16 @@ func (c *CPI) search(ctx context.Context, cid string) (vm, error) {
 	return c.standing(cid, node)
 }
 
-// save writes the VM's document. A legacy VM gets its first one here.
+// save writes the VM's document. A legacy VM gets its first one here, and its disks their protection.
 func (c *CPI) save(ctx context.Context, v *vm, more ...baremetal.Change) error {
 	var n baremetal.Node
 	var err error
 	if _, has := v.node.Extra[documentKey]; has {
 		n, err = c.write(ctx, v.node.UUID, v.cid, v.document, more...)
 	} else {
+		if v.document.Saved.Clean {
+			more = append(more, baremetal.Add("/automated_clean", false))
+		}
 		n, err = c.Nodes.Patch(ctx, v.node.UUID, append(baremetal.Patch{baremetal.Add(documentPath, v.document)}, more...))
 	}
 	if err != nil {

@@ -146,9 +146,10 @@ func (c *CPI) candidate(n baremetal.Node, w wanted) (candidate placement.Candida
 }
 
 // abandoned reports whether the process that works on the node must be gone: its deadline has passed, or the
-// Director asks for the same agent again, which it does only after the first try ended.
+// Director asks for the same agent again, which it does only after the first try ended. Another Director's nodes
+// are its own: its settings may be in another repository, and its clock may differ.
 func (c *CPI) abandoned(d document, w wanted) bool {
-	return d.expired(time.Now()) || d.Director == c.Director && d.AgentID != "" && d.AgentID == w.AgentID
+	return d.Director == c.Director && (d.expired(time.Now()) || d.AgentID != "" && d.AgentID == w.AgentID)
 }
 
 // vacated is the candidate as it will stand once what is on it is gone.
