@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"bosh-ironic-cpi/src/secret"
+	"bosh-ironic-cpi/src/tlsclient"
 )
 
 // What a caller acts on.
@@ -41,7 +42,7 @@ type Config struct {
 	URL      string // up to the path before /instances; may hold user:password@
 	Username string // wins over the URL's
 	Password secret.Text
-	TLS      TLS
+	TLS      tlsclient.Config
 	Timeout  time.Duration // of one request; 30 s if zero
 }
 
@@ -62,9 +63,9 @@ func New(cfg Config) (*Client, error) {
 	if base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
 		return nil, errors.New("registry URL: want http://HOST or https://HOST, with or without port and path")
 	}
-	tlsConfig, err := cfg.TLS.config()
+	tlsConfig, err := cfg.TLS.TLS()
 	if err != nil {
-		return nil, fmt.Errorf("registry TLS: %w", err)
+		return nil, fmt.Errorf("registry: %w", err)
 	}
 	c := &Client{base: base, user: base.User}
 	if cfg.Username != "" || !cfg.Password.IsZero() {

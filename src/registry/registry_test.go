@@ -20,6 +20,7 @@ import (
 
 	"bosh-ironic-cpi/src/registry"
 	"bosh-ironic-cpi/src/secret"
+	"bosh-ironic-cpi/src/tlsclient"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -244,14 +245,14 @@ func TestB12TLSIsVerifiedUnlessToldOtherwise(t *testing.T) {
 	}
 	tests := []struct {
 		name string
-		tls  registry.TLS
+		tls  tlsclient.Config
 		want error
 	}{
-		{"unknown authority", registry.TLS{}, registry.ErrUnavailable},
-		{"its authority", registry.TLS{CA: ca}, nil},
-		{"insecure", registry.TLS{Insecure: true}, nil},
-		{"client certificate is no authority", registry.TLS{ClientCert: ca, ClientKey: secret.New(pemOf("PRIVATE KEY", key))}, registry.ErrUnavailable},
-		{"both", registry.TLS{CA: ca, ClientCert: ca, ClientKey: secret.New(pemOf("PRIVATE KEY", key))}, nil},
+		{"unknown authority", tlsclient.Config{}, registry.ErrUnavailable},
+		{"its authority", tlsclient.Config{CA: ca}, nil},
+		{"insecure", tlsclient.Config{Insecure: true}, nil},
+		{"client certificate is no authority", tlsclient.Config{ClientCert: ca, ClientKey: secret.New(pemOf("PRIVATE KEY", key))}, registry.ErrUnavailable},
+		{"both", tlsclient.Config{CA: ca, ClientCert: ca, ClientKey: secret.New(pemOf("PRIVATE KEY", key))}, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -277,8 +278,8 @@ func TestNewRefuses(t *testing.T) {
 		{"other scheme", registry.Config{URL: "ftp://agent:hunter2@h/"}},
 		{"not a URL", registry.Config{URL: "http://agent:hunter2@h:port%/"}},
 		{"password not escaped", registry.Config{URL: "http://agent:hunter2/x@h/"}},
-		{"CA that is none", registry.Config{URL: "https://h", TLS: registry.TLS{CA: "hunter2"}}},
-		{"certificate without key", registry.Config{URL: "https://h", TLS: registry.TLS{ClientCert: "hunter2"}}},
+		{"CA that is none", registry.Config{URL: "https://h", TLS: tlsclient.Config{CA: "hunter2"}}},
+		{"certificate without key", registry.Config{URL: "https://h", TLS: tlsclient.Config{ClientCert: "hunter2"}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -3,7 +3,6 @@ package repository
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"bosh-ironic-cpi/src/secret"
+	"bosh-ironic-cpi/src/tlsclient"
 )
 
 // WebDAVConfig says which server a [WebDAV] uses.
@@ -27,10 +27,7 @@ type WebDAVConfig struct {
 	// ramdisk cannot be told them in another way. An address given here is used as it is.
 	PublicURL string
 
-	CA         string      // PEM certificates to trust instead of the system's
-	ClientCert string      // PEM certificate, with ClientKey
-	ClientKey  secret.Text // PEM key
-	Insecure   bool        // accept any certificate
+	TLS tlsclient.Config
 
 	// Timeout limits each wait for the server: to connect, to take the next bytes of an upload, to answer,
 	// to send the next bytes of a file. It does not limit how long a transfer takes. Default: one minute.
@@ -84,7 +81,7 @@ func NewWebDAV(c WebDAVConfig) (*WebDAV, error) {
 	} else if w.public, err = parseBase(c.PublicURL); err != nil {
 		return nil, fmt.Errorf("repository's public address: %w", err)
 	}
-	secure, err := tlsConfig(c)
+	secure, err := c.TLS.TLS()
 	if err != nil {
 		return nil, fmt.Errorf("repository %s: %w", base, err)
 	}
@@ -93,24 +90,6 @@ func NewWebDAV(c WebDAVConfig) (*WebDAV, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return w, nil
-}
-
-func tlsConfig(c WebDAVConfig) (*tls.Config, error) {
-	secure := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: c.Insecure} //nolint:gosec // the operator's choice
-	if c.CA != "" {
-		secure.RootCAs = x509.NewCertPool()
-		if !secure.RootCAs.AppendCertsFromPEM([]byte(c.CA)) {
-			return nil, errors.New("ca: no certificate in PEM form")
-		}
-	}
-	if c.ClientCert != "" || !c.ClientKey.IsZero() {
-		pair, err := tls.X509KeyPair([]byte(c.ClientCert), []byte(c.ClientKey.Reveal()))
-		if err != nil {
-			return nil, fmt.Errorf("client certificate and key: %w", err)
-		}
-		secure.Certificates = []tls.Certificate{pair}
-	}
-	return secure, nil
 }
 
 func transport(secure *tls.Config, timeout time.Duration) *http.Transport {

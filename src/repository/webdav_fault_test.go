@@ -21,6 +21,7 @@ import (
 
 	"bosh-ironic-cpi/src/repository"
 	"bosh-ironic-cpi/src/secret"
+	"bosh-ironic-cpi/src/tlsclient"
 )
 
 // A front stands before a real server and answers some requests itself.
@@ -368,8 +369,8 @@ func TestB12TLS(t *testing.T) {
 		want error
 	}{
 		{"unknown certificate", repository.WebDAVConfig{}, repository.ErrUnavailable},
-		{"its CA", repository.WebDAVConfig{CA: ca}, nil},
-		{"not verified", repository.WebDAVConfig{Insecure: true}, nil},
+		{"its CA", repository.WebDAVConfig{TLS: tlsclient.Config{CA: ca}}, nil},
+		{"not verified", repository.WebDAVConfig{TLS: tlsclient.Config{Insecure: true}}, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

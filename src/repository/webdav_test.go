@@ -18,6 +18,7 @@ import (
 	"bosh-ironic-cpi/src/repository"
 	"bosh-ironic-cpi/src/repository/repositorytest"
 	"bosh-ironic-cpi/src/secret"
+	"bosh-ironic-cpi/src/tlsclient"
 )
 
 // nginx starts Debian's nginx in a folder of its own; settings are those of bin/webdav-up. It returns the
@@ -242,9 +243,9 @@ func TestNewWebDAVRefuses(t *testing.T) {
 		{URL: "http://u:hunter2@h:x/"},
 		{URL: "http://h/?hunter2"},
 		{URL: "http://h/", PublicURL: "//u:hunter2@h"},
-		{URL: "https://h", CA: "hunter2"},
-		{URL: "https://h", ClientKey: secret.New("hunter2")},
-		{URL: "https://h", ClientCert: "hunter2"},
+		{URL: "https://h", TLS: tlsclient.Config{CA: "hunter2"}},
+		{URL: "https://h", TLS: tlsclient.Config{ClientKey: secret.New("hunter2")}},
+		{URL: "https://h", TLS: tlsclient.Config{ClientCert: "hunter2"}},
 	} {
 		_, err := repository.NewWebDAV(c)
 		if err == nil || strings.Contains(err.Error(), "hunter2") {

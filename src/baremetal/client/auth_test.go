@@ -18,6 +18,7 @@ import (
 
 	"bosh-ironic-cpi/src/baremetal"
 	"bosh-ironic-cpi/src/secret"
+	"bosh-ironic-cpi/src/tlsclient"
 )
 
 func TestNewRefuses(t *testing.T) {
@@ -44,8 +45,8 @@ func TestNewRefuses(t *testing.T) {
 			Config{Auth: Auth{Type: "keystone", KeystoneURL: "http://k", ApplicationCredentialName: "n", ApplicationCredentialSecret: secret.New("s")}},
 			"needs a username",
 		},
-		{"CA", Config{URL: "https://h", TLS: TLS{CA: "hunter2"}}, "the CA holds no certificate"},
-		{"client certificate", Config{URL: "https://h", TLS: TLS{ClientCert: "x", ClientKey: secret.New("hunter2")}}, "client certificate and key"},
+		{"CA", Config{URL: "https://h", TLS: tlsclient.Config{CA: "hunter2"}}, "the CA holds no certificate"},
+		{"client certificate", Config{URL: "https://h", TLS: tlsclient.Config{ClientCert: "x", ClientKey: secret.New("hunter2")}}, "client certificate and key"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

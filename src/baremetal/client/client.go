@@ -13,6 +13,7 @@ import (
 	"github.com/gophercloud/gophercloud/v2"
 
 	"bosh-ironic-cpi/src/secret"
+	"bosh-ironic-cpi/src/tlsclient"
 	"bosh-ironic-cpi/src/wait"
 )
 
@@ -21,7 +22,7 @@ import (
 type Config struct {
 	URL  string // http://host:6385, with or without /v1 and a path before it; no user name in it
 	Auth Auth
-	TLS  TLS
+	TLS  tlsclient.Config
 
 	Transport http.RoundTripper // nil: HTTP; else it is handed every request, Keystone's too, and TLS is unused
 
@@ -50,14 +51,6 @@ type Auth struct {
 	ApplicationCredentialID     string
 	ApplicationCredentialName   string
 	ApplicationCredentialSecret secret.Text
-}
-
-// TLS says whom to trust and how to show who we are.
-type TLS struct {
-	CA         string      // PEM: trusted instead of the system's authorities
-	ClientCert string      // PEM
-	ClientKey  secret.Text // PEM
-	Insecure   bool        // any certificate will do
 }
 
 // A Client asks one Bare Metal API. It is safe for use by many goroutines.

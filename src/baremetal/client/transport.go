@@ -1,31 +1,19 @@
 package client
 
 import (
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"time"
+
+	"bosh-ironic-cpi/src/tlsclient"
 )
 
 // newTransport makes the HTTP transport.
-func newTransport(t TLS) (*http.Transport, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: t.Insecure} //nolint:gosec // the operator's choice
-	if t.CA != "" {
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM([]byte(t.CA)) {
-			return nil, errors.New("tls: the CA holds no certificate: give PEM text, from -----BEGIN CERTIFICATE-----")
-		}
-	}
-	if t.ClientCert != "" || !t.ClientKey.IsZero() {
-		pair, err := tls.X509KeyPair([]byte(t.ClientCert), []byte(t.ClientKey.Reveal()))
-		if err != nil {
-			return nil, fmt.Errorf("tls: client certificate and key: %w", err)
-		}
-		c.Certificates = []tls.Certificate{pair}
+func newTransport(t tlsclient.Config) (*http.Transport, error) {
+	c, err := t.TLS()
+	if err != nil {
+		return nil, err
 	}
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,

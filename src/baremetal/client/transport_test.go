@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"bosh-ironic-cpi/src/baremetal"
+	"bosh-ironic-cpi/src/tlsclient"
 )
 
 // showNode answers every request with a node.
@@ -53,13 +54,13 @@ func TestTLS(t *testing.T) {
 	tests := []struct {
 		name string
 		url  string
-		tls  TLS
+		tls  tlsclient.Config
 		want error
 	}{
-		{"its CA", s.URL, TLS{CA: ca}, nil},
-		{"insecure", s.URL, TLS{Insecure: true}, nil},
-		{"unknown CA", s.URL, TLS{}, baremetal.ErrUnauthorized},
-		{"no TLS", strings.Replace(s.URL, "https", "http", 1), TLS{}, baremetal.ErrInvalid},
+		{"its CA", s.URL, tlsclient.Config{CA: ca}, nil},
+		{"insecure", s.URL, tlsclient.Config{Insecure: true}, nil},
+		{"unknown CA", s.URL, tlsclient.Config{}, baremetal.ErrUnauthorized},
+		{"no TLS", strings.Replace(s.URL, "https", "http", 1), tlsclient.Config{}, baremetal.ErrInvalid},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"bosh-ironic-cpi/src/cpi/rpc"
 	"bosh-ironic-cpi/src/registry"
 	"bosh-ironic-cpi/src/repository"
+	"bosh-ironic-cpi/src/tlsclient"
 	"bosh-ironic-cpi/src/wait"
 )
 
@@ -50,7 +51,7 @@ func wire(c configuration, director string, log *slog.Logger) (*cpi.CPI, error) 
 	}
 	if r := c.Registry; r.URL != "" {
 		settings, err := registry.New(registry.Config{
-			URL: r.URL, Username: r.Username, Password: r.Password, Timeout: r.Timeout, TLS: registry.TLS(r.TLS),
+			URL: r.URL, Username: r.Username, Password: r.Password, Timeout: r.Timeout, TLS: tlsclient.Config(r.TLS),
 		})
 		if err != nil {
 			return nil, err
@@ -72,7 +73,7 @@ func ironic(g ironicGroup, log *slog.Logger) client.Config {
 			ApplicationCredentialName:   a.ApplicationCredentialName,
 			ApplicationCredentialSecret: a.ApplicationCredentialSecret,
 		},
-		TLS:        client.TLS(g.TLS),
+		TLS:        tlsclient.Config(g.TLS),
 		Timeout:    g.RequestTimeout,
 		RetryLimit: cmp.Or(g.RetryLimit, never),
 		Pace:       wait.Pace{First: g.PollFirst, Every: g.PollEvery},
@@ -86,8 +87,7 @@ func store(g storeGroup) (repository.Store, error) {
 	}
 	return repository.NewWebDAV(repository.WebDAVConfig{
 		URL: g.URL, Username: g.Username, Password: g.Password, PublicURL: g.PublicURL,
-		CA: g.TLS.CA, ClientCert: g.TLS.ClientCert, ClientKey: g.TLS.ClientKey, Insecure: g.TLS.Insecure,
-		Timeout: g.Timeout,
+		TLS: tlsclient.Config(g.TLS), Timeout: g.Timeout,
 	})
 }
 
