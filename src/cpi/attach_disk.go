@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"bosh-ironic-cpi/src/baremetal"
 	"bosh-ironic-cpi/src/disk"
 	"bosh-ironic-cpi/src/registry"
 )
@@ -50,16 +51,33 @@ func (c *CPI) adoptDisk(ctx context.Context, v *vm, cid string) error {
 	if at.node.UUID != v.node.UUID {
 		return fmt.Errorf("%w: disk %s is in node %s, VM %s runs on node %s", ErrDiskElsewhere, cid, at.node.Label(), v.cid, v.node.Label())
 	}
-	parsed, err := disk.ParseCID(cid)
-	if err != nil {
-		return err
-	}
-	v.document.Disks = append(v.document.Disks, diskRecord{CID: cid, Device: parsed.Device()})
-	changes, err := v.protect(cid)
+	changes, err := v.adopt([]string{cid})
 	if err != nil {
 		return err
 	}
 	return c.save(ctx, v, changes...)
+}
+
+// adopt takes disks of the server into the document that it has no record of, those of the CPI of 2016, and
+// gives the changes of the node that keep cleaning off them.
+func (v *vm) adopt(cids []string) ([]baremetal.Change, error) {
+	var changes []baremetal.Change
+	for _, cid := range cids {
+		if v.document.disk(cid) != nil {
+			continue
+		}
+		parsed, err := disk.ParseCID(cid)
+		if err != nil {
+			return nil, err
+		}
+		v.document.Disks = append(v.document.Disks, diskRecord{CID: cid, Device: parsed.Device()})
+		protection, err := v.protect(cid)
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, protection...)
+	}
+	return changes, nil
 }
 
 // DetachDisk is AttachDisk's reverse. A disk that is not attached, or not there, is no error.

@@ -68,6 +68,12 @@ func (c *CPI) claimNode(ctx context.Context, w wanted, p *pool, uuid string, u *
 	if err != nil {
 		return nil, err
 	}
+	found := vm{node: node, document: old}
+	protection, err := found.adopt(w.DiskCIDs) // before the server is cleaned
+	if err != nil {
+		return nil, err
+	}
+	old = found.document
 	plan, err := c.plan(ctx, w, node, old)
 	if err != nil {
 		return nil, err
@@ -80,7 +86,8 @@ func (c *CPI) claimNode(ctx context.Context, w wanted, p *pool, uuid string, u *
 	}
 	u.add("release node "+node.Label(), func(ctx context.Context) error { return c.abandon(ctx, w.vmCID, uuid, b.why) })
 	err = c.step(ctx, stepClaim, uuid, func(ctx context.Context) (err error) {
-		b.node, err = c.Nodes.Claim(ctx, uuid, w.vmCID, baremetal.Patch{baremetal.Add(documentPath, b.document)})
+		changes := append(baremetal.Patch{baremetal.Add(documentPath, b.document)}, protection...)
+		b.node, err = c.Nodes.Claim(ctx, uuid, w.vmCID, changes)
 		return err
 	})
 	if errors.Is(err, baremetal.ErrAssociated) {
