@@ -182,6 +182,11 @@ func startIronic(ctx context.Context, o options) (dir, url string, env map[strin
 	if err != nil {
 		return "", "", nil, err
 	}
+	defer func() {
+		if err != nil && os.Getenv("BOSH_IRONIC_KEEP") == "" {
+			_ = os.RemoveAll(dir)
+		}
+	}()
 	vars := []string{
 		"AUTH=" + o.auth, "CLEAN=" + flag(o.clean), "SPLIT=" + flag(o.split), "IPMI=" + flag(o.ipmi), "NODES=0",
 		fmt.Sprintf("OWNER=%d", os.Getpid()), // it ends with us, however we end
@@ -208,7 +213,8 @@ func startIronic(ctx context.Context, o options) (dir, url string, env map[strin
 	}
 	url, err = script(ctx, "ironic-up", dir, vars...)
 	if err != nil {
-		return dir, "", nil, fmt.Errorf("%w\n%s", err, tails(dir))
+		err = fmt.Errorf("%w\n%s", err, tails(dir))
+		return dir, "", nil, err
 	}
 	env, err = readEnv(filepath.Join(dir, "env"))
 	shared.started("Ironic "+env["IRONIC_VERSION"]+" ("+o.String()+"), "+version("qemu-img", "--version"), begun, func() {
