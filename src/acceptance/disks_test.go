@@ -445,3 +445,30 @@ func TestB16DiskErrors(t *testing.T) {
 	d.must("delete_vm", here)
 	d.must("delete_disk", disk)
 }
+
+// A server that cloud properties define stays in Ironic while it holds disks, and goes with the last one.
+func TestDisksOfADefinedServer(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, "define node")
+	v := s.vm()
+	v.stemcell = s.stemcell()
+	v.cloud["ironic_params"].(map[string]any)["properties"] = manyDisks()
+	vm, _ := s.createVM(v)
+	node := s.nodeOf(vm)["uuid"].(string)
+	disk := s.createDisk(10240, map[string]any{}, vm)
+	s.attach(vm, disk)
+
+	s.must("delete_vm", vm)
+	if got := s.claimOn(node)["step"]; got != "held for disks" {
+		t.Errorf("node that holds a disk is at %v", got)
+	}
+	again := v
+	again.agent, again.disks = uuid.NewString(), []string{disk}
+	vm, _ = s.createVM(again)
+	if got := s.nodeOf(vm)["uuid"]; got != node {
+		t.Errorf("VM came back on node %v, its disk is in %s", got, node)
+	}
+	s.must("delete_vm", vm)
+	s.must("delete_disk", disk)
+	s.check(t)
+}
