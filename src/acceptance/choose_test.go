@@ -328,6 +328,28 @@ func TestNodeDefinedByIronicParams(t *testing.T) {
 	gone("after delete_vm")
 }
 
+// ironic_params of a server that is in Ironic already is ignored, also where it names the very node: what the
+// operator enrolled stays.
+func TestDefinedServerThatIsThereAlready(t *testing.T) {
+	t.Parallel()
+	d := newDirector(t, backend.Start(t))
+	mac := backend.NewMAC()
+	node := d.named("enrolled", backend.NodeSpec{MACs: []string{mac}, State: "manageable"})
+	params := map[string]any{"driver": "agent_ipmitool", "uuid": node, "name": "ignored"}
+	cid, _ := d.createVM(vmSpec{cloud: map[string]any{"macs": []string{mac}, "ironic_params": params}})
+	if got := d.nodeOf(cid); got["uuid"] != node || got["driver"] != "fake-hardware" {
+		t.Errorf("VM is on node %v with driver %v; want the node enrolled, as it is", got["uuid"], got["driver"])
+	}
+	d.must("delete_vm", cid)
+	if got, want := d.stateOf(node), "manageable, instance <nil>, extra map[]"; got != want {
+		t.Errorf("node is left %s; want %s", got, want)
+	}
+	delete(params, "uuid")
+	if got := d.chosen(vmSpec{cloud: map[string]any{"macs": []string{mac}, "ironic_params": params}}); got != "enrolled" {
+		t.Errorf("node %s is taken", got)
+	}
+}
+
 // Ironic gives 1000 nodes at most at a time. All are looked at, in few requests that ask for single fields.
 func TestPoolOfManyPages(t *testing.T) {
 	t.Parallel()

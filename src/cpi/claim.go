@@ -128,7 +128,7 @@ func (c *CPI) claimed(w wanted, node baremetal.Node, old document, p plan) docum
 	d := document{
 		Version: documentVersion, Director: c.Director, Claim: map[string]int{w.vmCID: 1},
 		AgentID: w.AgentID, Stemcell: w.StemcellCID,
-		Origin:    origin{State: node.ProvisionState, Name: node.Name, Created: w.createdNode(node)},
+		Origin:    origin{State: node.ProvisionState, Name: node.Name, Created: old.Origin.Created},
 		Ephemeral: p.ephemeral, Disks: old.Disks, Saved: old.Saved,
 	}
 	if old.held() {

@@ -47,30 +47,30 @@ func definedUUID(w wanted) string {
 	return uuid.NewSHA1(uuid.MustParse("0d6fb5c0-4d86-4c5b-8d35-6a2f3a2c9a7e"), []byte(strings.Join(macs, ","))).String()
 }
 
-// createdNode reports whether the node is the one that this VM's ironic_params define.
-func (w wanted) createdNode(n baremetal.Node) bool {
-	return w.properties.IronicParams != nil && n.UUID == definedUUID(w)
-}
-
 // define makes the node that ironic_params describe, with a port for each MAC, and brings it to manageable.
-// A node that is there already is taken as it is: a predefined one, by its MACs, or one that a killed
-// process has begun.
+// A node that is there already is taken as it is: the operator's, or one that a killed process has begun. The
+// latter has a document that says so: what the operator enrolled is never deleted, whatever UUID it was given.
 func (c *CPI) define(ctx context.Context, w wanted, u *undo) error {
 	if port, err := c.Nodes.PortByMAC(ctx, w.properties.MACs[0]); err == nil && port.NodeUUID != definedUUID(w) {
-		c.Log.WarnContext(ctx, "server is in Ironic already: ironic_params is ignored", "node", port.NodeUUID, "mac", port.Address)
+		c.enrolledAlready(ctx, port.NodeUUID)
 		return nil
 	} else if err != nil && !errors.Is(err, baremetal.ErrNotFound) {
 		return err
 	}
 	node, err := c.Nodes.Node(ctx, definedUUID(w))
 	if err == nil {
-		if d, docErr := documentOf(node); docErr != nil || len(d.Claim) > 0 {
-			return docErr // in use, or left by a killed process: the pool knows which
+		d, err := documentOf(node)
+		if err != nil || len(d.Claim) > 0 {
+			return err // in use, or left by a killed process: the pool knows which
+		}
+		if !d.Origin.Created {
+			c.enrolledAlready(ctx, node.UUID)
+			return nil
 		}
 	}
 	u.add("delete node "+definedUUID(w), func(ctx context.Context) error { return c.Nodes.DeleteNode(ctx, definedUUID(w)) })
 	if errors.Is(err, baremetal.ErrNotFound) {
-		node, err = c.Nodes.CreateNode(ctx, definition(w))
+		node, err = c.Nodes.CreateNode(ctx, c.definition(w))
 	}
 	if err != nil {
 		return fmt.Errorf("define node by ironic_params: %w", err)
@@ -87,10 +87,19 @@ func (c *CPI) define(ctx context.Context, w wanted, u *undo) error {
 	return c.move(ctx, &v, baremetal.VerbManage, c.Options.Timeouts.Manage, baremetal.Manageable)
 }
 
-// definition is the body of POST /v1/nodes.
-func definition(w wanted) map[string]any {
+func (c *CPI) enrolledAlready(ctx context.Context, node string) {
+	c.Log.WarnContext(ctx, "server is in Ironic already: ironic_params is ignored", "node", node)
+}
+
+// definition is the body of POST /v1/nodes, with a document that says whose the node is.
+func (c *CPI) definition(w wanted) map[string]any {
 	body := maps.Clone(w.properties.IronicParams)
 	body["uuid"] = definedUUID(w)
+	if extra, ok := body["extra"].(map[string]any); ok || body["extra"] == nil {
+		marked := map[string]any{documentKey: document{Version: documentVersion, Director: c.Director, Origin: origin{Created: true}}}
+		maps.Copy(marked, extra)
+		body["extra"] = marked
+	}
 	if name, ok := body["driver"].(string); ok {
 		hardwareType, deploy := hardware(name)
 		body["driver"] = hardwareType
