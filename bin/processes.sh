@@ -29,7 +29,10 @@ spawn() {
   # The lock on DIR (fd 9) is not for the child.
   setsid "$@" >"$dir/log/$name.log" 2>&1 </dev/null 9>&- &
   pid=$!
-  read -r state born < <(stat_of "$pid") || { say "$name ended at once; see $dir/log/$name.log"; return 1; }
+  read -r state born < <(stat_of "$pid") || {
+    say "$name ended at once; see $dir/log/$name.log"
+    return 1
+  }
   printf '%s %s\n' "$pid" "$born" >"$dir/run/$name.pid"
 }
 

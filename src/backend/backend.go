@@ -83,6 +83,7 @@ func WithConf(text string) Option { return func(o *options) { o.conf += text + "
 // same options.
 func Start(t testing.TB, opts ...Option) *Backend {
 	t.Helper()
+	skipShort(t)
 	if kind := os.Getenv("BOSH_IRONIC_BACKEND"); kind != "" && kind != "ironic" {
 		t.Fatalf("BOSH_IRONIC_BACKEND=%s: only ironic is known", kind)
 	}
@@ -112,6 +113,14 @@ type fixture struct {
 
 	mu    sync.Mutex
 	token string // Keystone's
+}
+
+// skipShort leaves out what starts services where only quick tests are asked for.
+func skipShort(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts a real service: not with -short")
+	}
 }
 
 // check ends the test if the fixture could not be started.

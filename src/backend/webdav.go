@@ -37,6 +37,7 @@ func StartWebDAVAuth(t testing.TB, account string) *WebDAV {
 
 func startWebDAV(t testing.TB, account string) *WebDAV {
 	t.Helper()
+	skipShort(t)
 	shared.mu.Lock()
 	f := shared.webdavs[account]
 	if f == nil {
