@@ -71,7 +71,7 @@ func (c *CPI) keepImage(ctx context.Context, draft repository.Draft, d stemcell.
 	}
 	u.add("delete "+d.File, func(ctx context.Context) error { return c.Stemcells.Delete(ctx, d.File) })
 	u.add("delete "+stemcell.Meta(d.ID), func(ctx context.Context) error { return c.Stemcells.Delete(ctx, stemcell.Meta(d.ID)) })
-	if err := draft.Commit(ctx, d.File); err != nil {
+	if err := commit(ctx, draft, d.File); err != nil {
 		return err
 	}
 	return c.writeSmall(ctx, stemcell.Meta(d.ID), []byte(d.MetaLine()))

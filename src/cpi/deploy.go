@@ -46,7 +46,7 @@ func (c *CPI) storeSettings(ctx context.Context, b *build) error {
 	if err != nil {
 		return fmt.Errorf("store the settings of VM %s: %w", b.cid, err)
 	}
-	if err := draft.Commit(ctx, key); err != nil {
+	if err := commit(ctx, draft, key); err != nil {
 		return fmt.Errorf("store the settings of VM %s: %w", b.cid, err)
 	}
 	b.settingsURL, err = c.Metadata.URL(ctx, key, c.Options.Timeouts.Deploy+c.Options.Timeouts.Claim)

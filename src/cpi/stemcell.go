@@ -49,7 +49,18 @@ func (c *CPI) writeSmall(ctx context.Context, key string, content []byte) error 
 	if err != nil {
 		return err
 	}
-	return draft.Commit(ctx, key)
+	return commit(ctx, draft, key)
+}
+
+// commit gives an upload its name, or removes it.
+func commit(ctx context.Context, draft repository.Draft, key string) error {
+	err := draft.Commit(ctx, key)
+	if err == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpLimit)
+	defer cancel()
+	return errors.Join(err, draft.Discard(ctx))
 }
 
 // imageInfo is what Ironic must know of the image, in instance_info.
