@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"bosh-ironic-cpi/src/backend"
+	"bosh-ironic-cpi/src/disk"
 )
 
 // mark is written where neither a partition table nor an image goes.
@@ -213,6 +214,8 @@ func TestB9DisksKnownByPath(t *testing.T) {
 			if got := d.backend.Node(t, node)["automated_clean"]; got != false {
 				t.Errorf("automated_clean is %v while the disk exists", got)
 			}
+			another := map[string]any{"device": "/dev/sdd"} // nobody has listed the disks: any path may be there
+			d.must("delete_disk", d.createDisk(100, another, vm))
 			if c.deploy == "direct" {
 				d.scratch(node, "sdc")
 			}
@@ -225,6 +228,9 @@ func TestB9DisksKnownByPath(t *testing.T) {
 				if got := at(d.backend.Node(t, node), "instance_info", "root_device", "name"); got != "/dev/sda" {
 					t.Errorf("the image may go to any disk: instance_info.root_device.name is %v", got)
 				}
+			}
+			if why := d.fails("NoDiskSpace", false, "create_disk", 100, another, vm); !strings.Contains(why, "reuse_deleted") {
+				t.Errorf("a deleted disk that nothing has erased: %s", why)
 			}
 			d.must("detach_disk", vm, disk)
 			d.must("delete_vm", vm)
@@ -471,4 +477,22 @@ func TestDisksOfADefinedServer(t *testing.T) {
 	s.must("delete_vm", vm)
 	s.must("delete_disk", disk)
 	s.check(t)
+}
+
+// What docs/disks.md tells operators to declare is read as it says.
+func TestDocsOfDisks(t *testing.T) {
+	text, err := os.ReadFile("../../docs/disks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(text), "```json\n")
+	example, _, _ = strings.Cut(example, "```")
+	properties := decode[map[string]any](t, json.RawMessage(example))
+	devices, source, err := disk.Devices(disk.Known{Properties: properties})
+	if err != nil || source != disk.FromProperties || len(devices) != 3 || !devices[0].Root {
+		t.Fatalf("the example is read as %v, from %s, %v", devices, source, err)
+	}
+	if got, want := devices[2].Hint(), "/dev/disk/by-id/ata-ST2000_ZA1B2C3D"; got != want {
+		t.Errorf("hint of the disk with a serial number is %s; want %s", got, want)
+	}
 }

@@ -80,6 +80,7 @@ func (c *CPI) claimNode(ctx context.Context, w wanted, p *pool, uuid string, u *
 	}
 	b := &build{wanted: w, vm: vm{cid: w.vmCID, node: node, document: c.claimed(w, node, old, plan)}, plan: plan}
 	if old.held() {
+		u.add("hold node "+node.Label()+" for its disks", func(ctx context.Context) error { return c.reserve(ctx, uuid) })
 		if err := c.unhold(ctx, &b.vm); err != nil {
 			return nil, err
 		}
@@ -129,12 +130,21 @@ func (c *CPI) claimed(w wanted, node baremetal.Node, old document, p plan) docum
 		Version: documentVersion, Director: c.Director, Claim: map[string]int{w.vmCID: 1},
 		AgentID: w.AgentID, Stemcell: w.StemcellCID,
 		Origin:    origin{State: node.ProvisionState, Name: node.Name, Created: old.Origin.Created},
-		Ephemeral: p.ephemeral, Disks: old.Disks, Saved: old.Saved,
+		Ephemeral: p.ephemeral, Disks: old.Disks, Used: old.Used, Saved: old.Saved,
 	}
 	if old.held() {
 		d.Origin = old.Origin
 	}
 	return d.at(stepClaim, c.Options.Timeouts.Claim)
+}
+
+// reserve puts the holding instance_uuid on a node that is kept for its disks, unless it is a VM again.
+func (c *CPI) reserve(ctx context.Context, uuid string) error {
+	_, err := c.Nodes.Claim(ctx, uuid, holdID(uuid), nil)
+	if errors.Is(err, baremetal.ErrAssociated) {
+		return nil
+	}
+	return err
 }
 
 // unhold takes the holding instance_uuid off a node that is kept for this VM's disks. The document goes on

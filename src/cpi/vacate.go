@@ -149,16 +149,18 @@ func (c *CPI) hold(ctx context.Context, v *vm) error {
 	d := v.document
 	held := document{
 		Version: documentVersion, Director: d.Director, Claim: map[string]int{holdID(v.node.UUID): 1},
-		Origin: d.Origin, Disks: d.Disks, Used: nil, Saved: d.Saved,
+		Origin: d.Origin, Disks: d.Disks, Saved: d.Saved,
 	}.rest(stepHeld)
+	if off := v.node.AutomatedClean; off != nil && !*off { // nothing has erased them
+		held.Used = d.Used
+	}
 	for i := range held.Disks {
 		held.Disks[i].Attached = false
 	}
 	if err := c.release(ctx, v, []baremetal.Change{baremetal.Add(documentPath, held), baremetal.Remove("/instance_uuid")}); err != nil {
 		return err
 	}
-	_, err := c.Nodes.Claim(ctx, v.node.UUID, holdID(v.node.UUID), nil)
-	return err
+	return c.reserve(ctx, v.node.UUID)
 }
 
 // release writes the end of a claim, with the operator's name for the node if that is free.
