@@ -74,38 +74,53 @@ func (s *stage) check(t *testing.T) {
 	}
 }
 
+// A node that the CPI makes goes other ways: it is deleted where others are given back.
+func TestKilledWithANodeOfItsOwn(t *testing.T) {
+	t.Parallel()
+	for _, point := range []string{
+		"create_vm/claim node/after", "create_vm/deploy/after", "create_vm/finish/after", "delete_vm/tear down/after", "delete_vm/forget VM/before",
+	} {
+		t.Run(point, func(t *testing.T) {
+			t.Parallel()
+			killed(t, newStage(t, "define node"), point)
+		})
+	}
+}
+
 // Whatever moment the process dies at, the next call goes on from there. The program itself lists its steps:
 // one that no scenario reaches fails this test.
 func TestKilledAtEveryStep(t *testing.T) {
 	t.Parallel()
 	for _, point := range cpi.FaultPoints() {
-		action, rest, _ := strings.Cut(point, "/")
-		step, _, _ := strings.Cut(rest, "/")
 		t.Run(point, func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t, step)
-			stemcell := s.stemcell()
-			v := s.vm()
-			v.stemcell = stemcell
-			arguments := s.arguments(v)
-
-			var cid string
-			if action == "create_vm" {
-				s.killAt(point, "create_vm", arguments...)
-				cid = s.create(v)
-			} else {
-				cid = s.create(v)
-				s.must("set_vm_metadata", cid, map[string]any{"job": s.class, "index": "0"})
-				s.killAt(point, "delete_vm", cid)
-			}
-			s.must("delete_vm", cid)
-			s.must("delete_vm", cid)
-			if got := string(s.must("has_vm", cid)); got != "false" {
-				t.Errorf("has_vm after delete_vm = %s", got)
-			}
-			s.check(t)
+			_, rest, _ := strings.Cut(point, "/")
+			step, _, _ := strings.Cut(rest, "/")
+			killed(t, newStage(t, step), point)
 		})
 	}
+}
+
+// killed kills a process at point, lets the next one go on, and sees that nothing is left in the end.
+func killed(t *testing.T, s *stage, point string) {
+	t.Helper()
+	v := s.vm()
+	v.stemcell = s.stemcell()
+	var cid string
+	if strings.HasPrefix(point, "create_vm/") {
+		s.killAt(point, "create_vm", s.arguments(v)...)
+		cid = s.create(v)
+	} else {
+		cid = s.create(v)
+		s.must("set_vm_metadata", cid, map[string]any{"job": s.class, "index": "0"})
+		s.killAt(point, "delete_vm", cid)
+	}
+	s.must("delete_vm", cid)
+	s.must("delete_vm", cid)
+	if got := string(s.must("has_vm", cid)); got != "false" {
+		t.Errorf("has_vm after delete_vm = %s", got)
+	}
+	s.check(t)
 }
 
 func (s *stage) create(v vmSpec) string {

@@ -59,11 +59,20 @@ func (c *CPI) define(ctx context.Context, w wanted, u *undo) error {
 	}
 	node, err := c.Nodes.Node(ctx, definedUUID(w))
 	if err == nil {
-		d, err := documentOf(node)
-		if err != nil || len(d.Claim) > 0 {
-			return err // in use, or left by a killed process: the pool knows which
+		d, docErr := documentOf(node)
+		if docErr != nil {
+			return docErr
 		}
-		if !d.Origin.Created {
+		if d.inProgress() && c.abandoned(d, w) { // vacated it is gone, unless disks keep it
+			if err := c.vacate(ctx, vm{d.vmCID(), node, d}, ""); err != nil {
+				return err
+			}
+			if node, err = c.Nodes.Node(ctx, node.UUID); err == nil {
+				return nil
+			}
+		} else if len(d.Claim) > 0 {
+			return nil // in use: the pool says by whom
+		} else if !d.Origin.Created {
 			c.enrolledAlready(ctx, node.UUID)
 			return nil
 		}
