@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -285,47 +286,90 @@ func TestFailedNodeComesLast(t *testing.T) {
 	}
 }
 
-// A server that only the cloud-config knows, by a classic driver's name, on a BMC that really switches. Its node
-// goes when the deployment fails, comes again, and goes with the VM.
+// A definition is a server that only the cloud-config knows.
+type definition struct {
+	*director
+	node string
+	macs []string
+	vm   vmSpec
+}
+
+// define describes a server with two NICs by ironic_params and a few keys more.
+func (d *director) define(params map[string]any) *definition {
+	d.t.Helper()
+	def := &definition{director: d, node: uuid.NewString(), macs: []string{strings.ToUpper(backend.NewMAC()), backend.NewMAC()}}
+	maps.Copy(params, map[string]any{
+		"uuid": def.node, "name": d.class, "resource_class": d.class, "extra": map[string]any{"rack": "r1"},
+		"properties": map[string]any{"cpu_arch": "x86_64", "cpus": 8, "capabilities": "boot_mode:bios"},
+	})
+	def.vm = vmSpec{stemcell: d.stemcell(), cloud: map[string]any{"macs": def.macs, "ironic_params": params}}
+	d.t.Cleanup(func() { d.backend.RemoveNode(d.t, def.node) })
+	return def
+}
+
+// gone checks that Ironic does not know the server any more.
+func (d *definition) gone(when string) {
+	d.t.Helper()
+	ports, _ := d.backend.Get(d.t, "/v1/ports?address="+strings.ToLower(d.macs[0]))["ports"].([]any)
+	if status, _ := d.backend.Do(d.t, http.MethodGet, "/v1/nodes/"+d.node, nil); status != http.StatusNotFound || len(ports) > 0 {
+		d.t.Errorf("%s the node is still there: %d, ports %v", when, status, ports)
+	}
+}
+
+// The node goes when its deployment fails, comes again, and goes with the VM.
 func TestNodeDefinedByIronicParams(t *testing.T) {
 	t.Parallel()
-	d := newDirector(t, backend.Start(t, backend.WithIPMI()))
-	id, macs := uuid.NewString(), []string{strings.ToUpper(backend.NewMAC()), backend.NewMAC()}
-	bmc := d.backend.Env
-	vm := vmSpec{stemcell: d.stemcell(), cloud: map[string]any{"macs": macs, "ironic_params": map[string]any{
-		"uuid": id, "name": d.class, "resource_class": d.class, "driver": "agent_ipmitool",
-		"driver_info": map[string]any{
-			"ipmi_address": bmc["IPMI_ADDRESS"], "ipmi_port": bmc["IPMI_PORT"],
-			"ipmi_username": bmc["IPMI_USERNAME"], "ipmi_password": bmc["IPMI_PASSWORD"],
-		},
-		"properties": map[string]any{"cpu_arch": "x86_64", "cpus": 8, "capabilities": "boot_mode:bios"},
-	}}}
-	gone := func(when string) {
-		t.Helper()
-		ports, _ := d.backend.Get(t, "/v1/ports?address="+strings.ToLower(macs[0]))["ports"].([]any)
-		if status, _ := d.backend.Do(t, http.MethodGet, "/v1/nodes/"+id, nil); status != http.StatusNotFound || len(ports) > 0 {
-			t.Errorf("%s the node is still there: %d, ports %v", when, status, ports)
-		}
-	}
-	d.backend.FailStep(t, id, "write_image", "disk is on fire")
-	message := d.fails("VMCreationFailed", true, "create_vm", d.arguments(vm)...)
+	d := newDirector(t, backend.Start(t)).define(map[string]any{
+		"driver": "manual-management", "power_interface": "fake", "boot_interface": "ipxe", "deploy_interface": "direct",
+	})
+	d.backend.FailStep(t, d.node, "write_image", "disk is on fire")
+	message := d.fails("VMCreationFailed", true, "create_vm", d.arguments(d.vm)...)
 	if !strings.Contains(message, "disk is on fire") || strings.Contains(message, "could not undo") {
 		t.Errorf("create_vm says %q", message)
 	}
-	gone("after a failed deployment")
+	d.gone("after a failed deployment")
 
-	d.backend.MendRamdisk(t, id)
-	cid, networks := d.createVM(vm)
-	t.Cleanup(func() { d.backend.RemoveNode(t, id) })
+	d.backend.MendRamdisk(t, d.node)
+	cid, networks := d.createVM(d.vm)
 	node := d.nodeOf(cid)
-	if node["uuid"] != id || node["driver"] != "ipmi" || node["deploy_interface"] != "direct" || node["power_state"] != "power on" {
-		t.Errorf("VM is on %v, driver %v, deploy %v, %v", node["uuid"], node["driver"], node["deploy_interface"], node["power_state"])
+	if extra, _ := node["extra"].(map[string]any); node["uuid"] != d.node || node["name"] != d.class || extra["rack"] != "r1" {
+		t.Errorf("VM is on %v, name %v, extra %v; want what ironic_params says", node["uuid"], node["name"], extra)
 	}
-	if got, want := networks["default"]["mac"], strings.ToLower(macs[0]); got != want {
+	if got, want := networks["default"]["mac"], strings.ToLower(d.macs[0]); got != want {
 		t.Errorf("network is on NIC %v; want %s", got, want)
 	}
 	d.must("delete_vm", cid)
-	gone("after delete_vm")
+	d.gone("after delete_vm")
+}
+
+// The name of a driver of 2016 is translated, and a BMC really switches.
+func TestClassicDriverName(t *testing.T) {
+	t.Parallel()
+	b := backend.Start(t, backend.WithIPMI())
+	d := newDirector(t, b).define(map[string]any{"driver": "agent_ipmitool", "driver_info": map[string]any{
+		"ipmi_address": b.Env["IPMI_ADDRESS"], "ipmi_port": b.Env["IPMI_PORT"],
+		"ipmi_username": b.Env["IPMI_USERNAME"], "ipmi_password": b.Env["IPMI_PASSWORD"],
+	}})
+	cid, _ := d.createVM(d.vm)
+	node := d.nodeOf(cid)
+	if node["driver"] != "ipmi" || node["deploy_interface"] != "direct" || node["power_interface"] != "ipmitool" {
+		t.Errorf("driver %v, deploy %v, power %v; want ipmi, direct, ipmitool", node["driver"], node["deploy_interface"], node["power_interface"])
+	}
+	power := func() string {
+		state, err := os.ReadFile(filepath.Join(b.Env["IPMI_CHASSIS"], "power"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(string(state))
+	}
+	if power() != "1" {
+		t.Errorf("the BMC has power %s; want 1", power())
+	}
+	d.must("delete_vm", cid)
+	d.gone("after delete_vm")
+	if power() != "0" {
+		t.Errorf("after delete_vm the BMC has power %s; want 0", power())
+	}
 }
 
 // ironic_params of a server that is in Ironic already is ignored, also where it names the very node: what the

@@ -272,7 +272,7 @@ func TestRefusedBeforeTheNodeIsTouched(t *testing.T) {
 		{name: "bond that nobody described", disks: disks(10, 10), networks: bonded, want: `bond "bond0" is not among the VM type's bonds`},
 		{name: "two networks on one NIC", disks: disks(10, 10), networks: two, want: `network "b"`},
 		{name: "disk that is not there", disks: disks(10, 10), cloud: map[string]any{"ephemeral_device": "/dev/sdx"}, want: "/dev/sdx"},
-		{name: "disks that nobody understands", disks: []any{map[string]any{"nmae": "/dev/sda"}}, want: "disks[0].nmae is not known"},
+		{name: "disks that nobody understands", disks: []any{map[string]any{"naem": "/dev/sda"}}, want: "disks[0].naem is not known"},
 	}
 	stemcell := d.stemcell()
 	for _, tt := range tests {
