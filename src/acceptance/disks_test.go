@@ -5,6 +5,7 @@ package acceptance
 import (
 	"bytes"
 	"encoding/json"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -179,7 +180,13 @@ func TestB9PersistentDisksSurviveCleaning(t *testing.T) {
 		t.Errorf("disks that the next cleaning left alone (-want +got):\n%s", diff)
 	}
 
-	d.must("delete_disk", byWWN)
+	// The last call comes while the server is being cleaned, as after one that was killed.
+	d.backend.Provision(t, node, "manage", "manageable")
+	d.backend.FailRamdisk(t, backend.RamdiskFault{Node: node, Step: "erase_devices", DelayMS: 1000, Times: 1})
+	if status, body := d.backend.Do(t, http.MethodPut, "/v1/nodes/"+node+"/states/provision", map[string]any{"target": "provide"}); status >= 300 {
+		t.Fatalf("provide: %d %v", status, body)
+	}
+	d.with(map[string]any{"ironic": map[string]any{"retry_limit": "0s"}}).must("delete_disk", byWWN)
 	if got := d.marked(node, "sdc"); got != nil {
 		t.Errorf("the deleted disk was not erased before the server went back")
 	}
@@ -234,6 +241,12 @@ func TestB9DisksKnownByPath(t *testing.T) {
 			}
 			d.must("detach_disk", vm, disk)
 			d.must("delete_vm", vm)
+			if c.deploy == "direct" { // a call that fails is repeated from where it was
+				d.backend.FailRamdisk(t, backend.RamdiskFault{Node: node, Step: "erase_devices", Text: "sdb does not answer", Times: 1})
+				if why := d.fails("CloudError", true, "delete_disk", disk); !strings.Contains(why, "sdb does not answer") {
+					t.Errorf("delete_disk with a failing step says %q", why)
+				}
+			}
 			d.must("delete_disk", disk)
 			if got := d.backend.Node(t, node)["automated_clean"]; got != c.automated {
 				t.Errorf("automated_clean came back as %v; it was %v", got, c.automated)

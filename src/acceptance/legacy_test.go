@@ -161,4 +161,9 @@ func TestB9FirstDiskOnAServerThatIsCleanedFirst(t *testing.T) {
 	if got := d.attach(vm, disk); got != "/dev/sdc" {
 		t.Errorf("hint is %s", got)
 	}
+	d.must("delete_vm", vm)
+
+	// It goes back as it came; whoever gets it next has it cleaned.
+	d.must("delete_disk", disk)
+	d.free(node, "manageable")
 }

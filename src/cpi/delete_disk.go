@@ -41,18 +41,26 @@ func (c *CPI) DeleteDisk(ctx context.Context, cid string) error {
 // giveBack ends the reservation of a server whose last disk goes. The disk's record stays until the server is
 // clean, so that a call that was killed is repeated from here.
 func (c *CPI) giveBack(ctx context.Context, v vm) error {
+	limits, clean := c.Options.Timeouts, false
+	switch v.node.ProvisionState {
+	case baremetal.Cleaning, baremetal.CleanWait: // by an earlier call, or the operator; Ironic takes no change now
+		if err := c.settle(ctx, &v, limits.Provide, baremetal.Available, baremetal.Manageable); err != nil {
+			return err
+		}
+		clean = true
+	}
 	if changes := v.unprotectAll(); len(changes) > 0 {
 		if err := c.save(ctx, &v, changes...); err != nil {
 			return fmt.Errorf("node %s: %w", v.node.Label(), err)
 		}
+		clean = false
 	}
-	limits := c.Options.Timeouts
 	if v.node.ProvisionState == baremetal.CleanFailed {
 		if err := c.recoverCleaning(ctx, &v); err != nil {
 			return err
 		}
 	}
-	if !v.document.Origin.Created && v.document.Origin.State == baremetal.Available { // nothing else would clean it
+	if !clean && !v.document.Origin.Created && v.document.Origin.State == baremetal.Available { // nothing else would clean it
 		if v.node.ProvisionState == baremetal.Available {
 			if err := c.move(ctx, &v, baremetal.VerbManage, limits.Manage, baremetal.Manageable); err != nil {
 				return err
