@@ -28,10 +28,7 @@ func hardware(driver string) (hardwareType, deploy string) {
 			return hardwareTypes[family], "direct"
 		}
 	}
-	if family, ok := strings.CutPrefix(driver, "fake_"); ok && hardwareTypes[family] != "" {
-		return hardwareTypes[family], "fake"
-	}
-	if driver == "fake" {
+	if driver == "fake" || strings.HasPrefix(driver, "fake_") { // no other hardware type takes a fake deploy interface
 		return "fake-hardware", ""
 	}
 	return driver, ""

@@ -19,7 +19,7 @@ func TestHardwareTranslatesClassicDrivers(t *testing.T) {
 		{"pxe_amt", "amt", "direct"},
 		{"agent_wol", "wol", "direct"},
 		{"pxe_iboot", "iboot", "direct"},
-		{"fake_ipmitool", "ipmi", "fake"},
+		{"fake_ipmitool", "fake-hardware", ""},
 		{"fake", "fake-hardware", ""},
 		{"ipmi", "ipmi", ""},
 		{"redfish", "redfish", ""},
