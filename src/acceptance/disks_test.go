@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -483,6 +484,15 @@ func TestDisksOfADefinedServer(t *testing.T) {
 	}
 	again := v
 	again.agent, again.disks = uuid.NewString(), []string{disk}
+	// Whatever a killed process leaves, the disk's server stays the disk's.
+	s.killAt("create_vm/claim node/before", "create_vm", s.arguments(again)...)
+	s.fails("VMCreationFailed", false, "create_vm", s.arguments(v)...)
+	s.killAt("create_vm/deploy/before", "create_vm", s.arguments(again)...)
+	if !s.hasDisk(disk) {
+		t.Error("has_disk is false after a create_vm that was killed")
+	}
+	s.expire(node, 10*time.Minute)
+	again.agent = uuid.NewString()
 	vm, _ = s.createVM(again)
 	if got := s.nodeOf(vm)["uuid"]; got != node {
 		t.Errorf("VM came back on node %v, its disk is in %s", got, node)
