@@ -77,8 +77,9 @@ func (r *settingsRegistry) of(t testing.TB, cid string) map[string]any {
 }
 
 // A stemcell of API version 1 has its settings in the registry, its config drive says where (B11: with the
-// credentials once), and disks come and go there (B20: a list of them grew with each).
-func TestB11B20Registry(t *testing.T) {
+// credentials once), and disks come and go there (B20: a list of them grew with each), also when Ironic fails in
+// between (B22: such a detach_disk could never be repeated).
+func TestB11B20B22Registry(t *testing.T) {
 	t.Parallel()
 	r := startRegistry(t)
 	d := newDirector(t, backend.Start(t))
@@ -128,7 +129,18 @@ func TestB11B20Registry(t *testing.T) {
 	if diff := cmp.Diff(any(map[string]any{disk: hint}), persistent()); diff != "" {
 		t.Errorf("disks in the registry, attached twice (-want +got):\n%s", diff)
 	}
+	refused := d.backend.Proxy.Fail(backend.Fault{Method: http.MethodPatch, Times: 1, Status: http.StatusBadRequest, Body: `{"error_message": "not now"}`})
+	d.fails("CloudError", false, "detach_disk", cid, disk)
+	if refused.Hits() != 1 {
+		t.Errorf("detach_disk changed the node %d times; want once", refused.Hits())
+	}
+	if got := string(d.must("get_disks", cid)); got != `["`+disk+`"]` {
+		t.Errorf("half detached, disks are %s; want %s", got, disk)
+	}
 	d.must("detach_disk", cid, disk)
+	if got := string(d.must("get_disks", cid)); got != `[]` {
+		t.Errorf("detached at the second try, disks are %s; want none", got)
+	}
 	d.must("detach_disk", cid, disk)
 	if diff := cmp.Diff(any(map[string]any{}), persistent()); diff != "" {
 		t.Errorf("disks in the registry, detached twice (-want +got):\n%s", diff)
