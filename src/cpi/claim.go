@@ -58,53 +58,61 @@ func (c *CPI) claim(ctx context.Context, w wanted, u *undo) (*build, error) {
 // errChanged says that a node is not any more what the list said.
 var errChanged = errors.New("node has changed")
 
-// claimNode plans the VM for one node and claims it.
+// claimNode makes one node ours, if it can run the VM and is still free.
 func (c *CPI) claimNode(ctx context.Context, w wanted, p *pool, uuid string, u *undo) (*build, error) {
+	b, err := c.draft(ctx, w, p, uuid)
+	if err != nil {
+		return nil, err
+	}
+	if b.kept {
+		u.add("hold node "+b.node.Label()+" for its disks", func(ctx context.Context) error { return c.reserve(ctx, uuid) })
+		if err := c.unhold(ctx, uuid); err != nil {
+			return nil, err
+		}
+	}
+	u.add("release node "+b.node.Label(), func(ctx context.Context) error { return c.abandon(ctx, b.cid, uuid, b.why) })
+	listed := b.node.ProvisionState
+	err = c.step(ctx, stepClaim, uuid, func(ctx context.Context) (err error) {
+		b.node, err = c.Nodes.Claim(ctx, uuid, b.cid, b.claim)
+		return err
+	})
+	if errors.Is(err, baremetal.ErrAssociated) {
+		u.dropLast() // it is somebody else's: nothing to undo
+	}
+	if err != nil {
+		return nil, err
+	}
+	if n := b.node; n.Maintenance || n.Retired || n.ProvisionState != listed {
+		if err := c.abandon(ctx, b.cid, uuid, ""); err != nil {
+			return nil, err
+		}
+		u.dropLast()
+		return nil, fmt.Errorf("node %s: %w: %s", n.Label(), errChanged, n.ProvisionState)
+	}
+	c.Log.InfoContext(ctx, "node claimed", "node", uuid, "name", b.node.Name, "vm", b.cid)
+	return b, nil
+}
+
+// draft plans the VM for one node without touching it, and writes down what its claim will say.
+func (c *CPI) draft(ctx context.Context, w wanted, p *pool, uuid string) (*build, error) {
 	node, err := c.stillFree(ctx, w, p, uuid)
 	if err != nil {
 		return nil, err
 	}
-	old, err := documentOf(node)
-	if err != nil {
+	found := vm{cid: w.vmCID, node: node}
+	if found.document, err = documentOf(node); err != nil {
 		return nil, err
 	}
-	found := vm{node: node, document: old}
 	protection, err := found.adopt(w.DiskCIDs) // before the server is cleaned
 	if err != nil {
 		return nil, err
 	}
-	old = found.document
-	plan, err := c.plan(ctx, w, node, old)
-	if err != nil {
+	b := &build{wanted: w, vm: found, kept: found.document.held()}
+	if b.plan, err = c.plan(ctx, w, node, found.document); err != nil {
 		return nil, err
 	}
-	b := &build{wanted: w, vm: vm{cid: w.vmCID, node: node, document: c.claimed(w, node, old, plan)}, plan: plan}
-	if old.held() {
-		u.add("hold node "+node.Label()+" for its disks", func(ctx context.Context) error { return c.reserve(ctx, uuid) })
-		if err := c.unhold(ctx, &b.vm); err != nil {
-			return nil, err
-		}
-	}
-	u.add("release node "+node.Label(), func(ctx context.Context) error { return c.abandon(ctx, w.vmCID, uuid, b.why) })
-	err = c.step(ctx, stepClaim, uuid, func(ctx context.Context) (err error) {
-		changes := append(baremetal.Patch{baremetal.Add(documentPath, b.document)}, protection...)
-		b.node, err = c.Nodes.Claim(ctx, uuid, w.vmCID, changes)
-		return err
-	})
-	if errors.Is(err, baremetal.ErrAssociated) {
-		u.steps = u.steps[:len(u.steps)-1] // it is somebody else's: nothing to undo
-	}
-	if err != nil {
-		return nil, err
-	}
-	if n := b.node; n.Maintenance || n.Retired || n.ProvisionState != node.ProvisionState {
-		if err := c.abandon(ctx, w.vmCID, uuid, ""); err != nil {
-			return nil, err
-		}
-		u.steps = u.steps[:len(u.steps)-1]
-		return nil, fmt.Errorf("node %s: %w: %s", n.Label(), errChanged, n.ProvisionState)
-	}
-	c.Log.InfoContext(ctx, "node claimed", "node", uuid, "name", node.Name, "vm", w.vmCID)
+	b.document = c.claimed(w, node, found.document, b.plan)
+	b.claim = append(baremetal.Patch{baremetal.Add(documentPath, b.document)}, protection...)
 	return b, nil
 }
 
@@ -149,9 +157,9 @@ func (c *CPI) reserve(ctx context.Context, uuid string) error {
 
 // unhold takes the holding instance_uuid off a node that is kept for this VM's disks. The document goes on
 // saying that it is kept.
-func (c *CPI) unhold(ctx context.Context, v *vm) error {
-	hold := holdID(v.node.UUID)
-	_, err := c.guarded(ctx, v.node.UUID, hold, baremetal.Patch{
+func (c *CPI) unhold(ctx context.Context, uuid string) error {
+	hold := holdID(uuid)
+	_, err := c.guarded(ctx, uuid, hold, baremetal.Patch{
 		{Op: "replace", Path: documentPath + "/claim/" + hold, Value: 1}, baremetal.Remove("/instance_uuid"),
 	})
 	return err

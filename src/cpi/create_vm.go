@@ -106,7 +106,9 @@ func unmarshal(argument string, raw json.RawMessage, into any) error {
 type build struct {
 	wanted
 	vm
-	plan plan
+	plan  plan
+	kept  bool            // the node is held for the VM's disks
+	claim baremetal.Patch // what goes with the claim
 
 	settingsURL string // where the server fetches its settings or config drive
 	why         string // why it failed, for the node's document

@@ -24,6 +24,9 @@ func (u *undo) add(what string, do func(context.Context) error) {
 	u.steps = append(u.steps, undoStep{what, do})
 }
 
+// dropLast forgets the step registered last: it turned out that there is nothing to take back.
+func (u *undo) dropLast() { u.steps = u.steps[:len(u.steps)-1] }
+
 // unless runs the undo when err is not nil and returns err, with what could not be taken back.
 func (u *undo) unless(ctx context.Context, err error) error {
 	if err == nil {

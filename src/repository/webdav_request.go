@@ -97,6 +97,9 @@ func (a answer) settle() {
 
 // mayPass reports whether the server's trouble may be over when it is asked again.
 func (a answer) mayPass() bool {
+	if a.StatusCode == http.StatusLocked { // somebody else is writing there
+		return true
+	}
 	return a.StatusCode >= 500 && a.StatusCode != http.StatusNotImplemented && a.StatusCode != http.StatusInsufficientStorage
 }
 

@@ -80,6 +80,8 @@ func kindOf(method string, status int, text string) (outcome, error) {
 		switch {
 		case has("Unable to establish connection"): // the API found no conductor; reads work all the while
 			return passing, baremetal.ErrUnavailable
+		case has("database is locked"): // SQLite refused the transaction, whole
+			return passing, baremetal.ErrUnavailable
 		case has("Timed out waiting for a reply"): // the conductor has the request
 			return noAnswer(method)
 		case method == http.MethodGet:

@@ -3,9 +3,12 @@ package client
 import (
 	"bytes"
 	"errors"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/gophercloud/gophercloud/v2"
 
 	"bosh-ironic-cpi/src/baremetal"
 )
@@ -92,6 +95,16 @@ func TestErrorsRepeatNoPasswords(t *testing.T) {
 	_, err := c.Patch(t.Context(), nodeID, baremetal.Patch{baremetal.Add("/driver_info/ipmi_password", "hunter2")})
 	if !errors.Is(err, baremetal.ErrInvalid) || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("error = %v; want ErrInvalid without the password", err)
+	}
+}
+
+func TestBusySQLiteIsAskedAgain(t *testing.T) {
+	body := `{"error_message": "{\"faultstring\": \"(sqlite3.OperationalError) database is locked\"}"}`
+	for _, method := range []string{http.MethodPut, http.MethodPatch, http.MethodGet} {
+		answer := gophercloud.ErrUnexpectedResponseCode{Actual: http.StatusInternalServerError, Body: []byte(body)}
+		if o, err := refusal("x", method, answer); o != passing || !errors.Is(err, baremetal.ErrUnavailable) {
+			t.Errorf("%s: %v, outcome %d; want ErrUnavailable, passing", method, err, o)
+		}
 	}
 }
 
