@@ -40,7 +40,7 @@ func TestFaultsOfIronicThatPass(t *testing.T) {
 		{name: "no conductor", fault: backend.Fault{Status: http.StatusInternalServerError, Body: noConductor}, methods: writing},
 		{name: "500 to questions", fault: backend.Fault{Status: http.StatusInternalServerError}, methods: all[:1]},
 		{name: "503", fault: backend.Fault{Status: http.StatusServiceUnavailable}, methods: all, defined: true},
-		{name: "silence", fault: backend.Fault{Delay: 8 * time.Second, CloseBefore: true, Times: 3}, methods: writing},
+		{name: "silence", fault: backend.Fault{Delay: 5 * time.Second, CloseBefore: true, Times: 3}, methods: writing},
 		{name: "closed before", fault: backend.Fault{CloseBefore: true}, methods: all},
 		{name: "closed after", fault: backend.Fault{CloseAfter: true}, methods: all},
 		{name: "closed after, node defined", fault: backend.Fault{CloseAfter: true}, methods: all, defined: true},
@@ -82,7 +82,7 @@ func TestFaultsOfIronicThatPass(t *testing.T) {
 func impatient(fault backend.Fault, retryLimit string) map[string]any {
 	ironic := map[string]any{"retry_limit": retryLimit}
 	if fault.Delay > 0 {
-		ironic["request_timeout"] = "4s"
+		ironic["request_timeout"] = "3s"
 	}
 	return map[string]any{"ironic": ironic}
 }
@@ -139,7 +139,7 @@ func TestB5B7OutagesOfIronic(t *testing.T) {
 			creates: outage{http.MethodGet, "/v1/nodes?", 0}, delete: outage{http.MethodGet, "/v1/nodes", 0},
 		},
 		{
-			name: "silence", fault: backend.Fault{Delay: 8 * time.Second, CloseBefore: true}, methods: all,
+			name: "silence", fault: backend.Fault{Delay: 5 * time.Second, CloseBefore: true}, methods: all,
 			creates: outage{http.MethodPatch, nodes, 0}, delete: outage{http.MethodPatch, nodes, 0},
 		},
 		{
