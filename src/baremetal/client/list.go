@@ -72,9 +72,9 @@ func eachPage[P, T any](
 	for {
 		var p P
 		err := c.do(ctx, r, &p)
-		if errors.Is(err, baremetal.ErrNotFound) && len(markers) > 1 { // the last one was deleted meanwhile
+		if errors.Is(err, baremetal.ErrNotFound) && len(markers) > 0 { // the last one was deleted meanwhile
 			markers = markers[:len(markers)-1]
-			r.query.Set("marker", markers[len(markers)-1])
+			r.startAfter(markers)
 			continue
 		}
 		if err != nil {
@@ -95,8 +95,17 @@ func eachPage[P, T any](
 		if news == 0 { // empty, or a server that takes no notice of the marker
 			return nil
 		}
-		r.query.Set("marker", markers[len(markers)-1])
+		r.startAfter(markers)
 	}
+}
+
+// startAfter asks for what follows the last of markers, or for the list from its beginning.
+func (r request) startAfter(markers []string) {
+	if len(markers) == 0 {
+		r.query.Del("marker")
+		return
+	}
+	r.query.Set("marker", markers[len(markers)-1])
 }
 
 // A nodePage is an answer of GET /v1/nodes. One without nodes is a list, one without the key is not.
