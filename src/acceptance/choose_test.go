@@ -457,7 +457,7 @@ func TestCalculateVMCloudProperties(t *testing.T) {
 		t.Errorf("node %s is taken; want the smallest", got)
 	}
 	wanted["ram"] = 9000000
-	if message := d.fails("VMCreationFailed", false, "calculate_vm_cloud_properties", wanted); !strings.Contains(message, "9000000 wanted") {
+	if message := d.fails("CloudError", false, "calculate_vm_cloud_properties", wanted); !strings.Contains(message, "9000000 wanted") {
 		t.Errorf("it says %q", message)
 	}
 }

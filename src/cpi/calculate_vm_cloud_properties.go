@@ -20,7 +20,7 @@ type VMResources struct {
 
 // CalculateVMCloudProperties turns sizes into cloud properties of servers that exist: each size becomes the
 // smallest one of the pool that is large enough, which excludes no server that would do. Nodes in use count,
-// nodes in maintenance do not. placement.ErrNoneFits when no server is large enough.
+// nodes in maintenance do not. ErrResources when no server is large enough.
 func (c *CPI) CalculateVMCloudProperties(ctx context.Context, r VMResources) (map[string]any, error) {
 	asked := map[string]int{"memory_mb": r.RAM, "cpus": r.CPU, "local_gb": (r.EphemeralDiskSize + 1023) / 1024}
 	ask := placement.Ask{Properties: map[string]any{}, Director: c.Director}
@@ -39,7 +39,7 @@ func (c *CPI) CalculateVMCloudProperties(ctx context.Context, r VMResources) (ma
 	}
 	fit, err := placement.Candidates(pool, ask)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrResources, err)
 	}
 	properties := map[string]any{}
 	for key := range ask.Properties {

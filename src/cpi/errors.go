@@ -21,6 +21,7 @@ var (
 	ErrDiskElsewhere    = errors.New("the disk is in another server and cannot move")
 	ErrDiskAttached     = errors.New("the disk is attached")
 	ErrProperties       = errors.New("cloud properties")
+	ErrResources        = errors.New("no server has what vm_resources ask for")
 	ErrUnsuitable       = errors.New("node cannot run this VM")
 	ErrNotSupported     = errors.New("not supported on bare metal")
 	ErrNotImplemented   = errors.New("not implemented")
@@ -44,6 +45,7 @@ var kinds = []struct {
 	{ErrDiskAttached, "CloudError", false, "detach the disk first"},
 	{ErrStemcellNotFound, "CloudError", false, "upload the stemcell again with --fix"},
 	{disk.ErrNoSpace, "NoDiskSpace", false, "add a disk to the server, or choose another VM type"},
+	{ErrResources, "CloudError", false, "ask for less, or enrol a larger server"},
 	{errBusyPool, "VMCreationFailed", true, "wait until a node is free, or enrol more"},
 	{placement.ErrNoneFits, "VMCreationFailed", false, "change the cloud properties, or enrol a node that fits"},
 	{ErrProperties, "CloudError", false, "correct the cloud-config"},
