@@ -66,9 +66,13 @@ func (c *CPI) settings(b *build) agentenv.Settings {
 
 // configDrive builds the drive as Ironic takes it: base64 of a gzipped image.
 func (c *CPI) configDrive(b *build, userData []byte) ([]byte, error) {
+	extra := map[string][]byte{} // what is injected besides, for whoever looks for it on the drive
+	for _, f := range b.plan.networks.Files {
+		extra[f.Path] = f.Content
+	}
 	files, err := configdrive.Tree(configdrive.Contents{
 		InstanceID: b.cid, UserData: userData, PublicKeys: c.Agent.PublicKeys, NameServers: c.Agent.NameServers,
-		MACs: b.plan.macs,
+		MACs: b.plan.macs, Files: extra,
 	})
 	if err != nil {
 		return nil, err

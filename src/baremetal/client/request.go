@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net"
 	"net/http"
@@ -43,7 +44,7 @@ type request struct {
 func (c *Client) do(ctx context.Context, r request, into any) error {
 	var last, lostOne error
 	begun := time.Now()
-	repeated := false
+	asked := 0
 	settled := func() bool { // what r.again says is the last word
 		if r.again == nil {
 			return false
@@ -57,10 +58,10 @@ func (c *Client) do(ctx context.Context, r request, into any) error {
 	}
 	pace := wait.Pace{First: 200 * time.Millisecond, Every: 2 * time.Second}
 	_ = wait.Until(ctx, pace, r.op, func(ctx context.Context) (bool, string, error) { // last says more
-		if repeated && settled() {
+		if asked > 0 && settled() {
 			return true, "", nil
 		}
-		repeated = true
+		asked++
 		var o outcome
 		o, last = c.attempt(ctx, r, into)
 		if last == nil || o == final {
@@ -74,7 +75,11 @@ func (c *Client) do(ctx context.Context, r request, into any) error {
 			limit = min(limit, 5*time.Second)
 		}
 		if time.Since(begun) < limit {
-			c.log.WarnContext(ctx, "bare metal request is sent again", "op", r.op, "err", last)
+			level := slog.LevelWarn
+			if asked > 1 {
+				level = slog.LevelDebug // once is enough for whoever waits
+			}
+			c.log.Log(ctx, level, "bare metal request is sent again", "op", r.op, "attempt", asked, "err", last)
 			return false, "", nil
 		}
 		if lostOne != nil {
