@@ -27,8 +27,10 @@ func (c *CPI) claim(ctx context.Context, w wanted, u *undo) (*build, error) {
 		return nil, err
 	}
 	nodes, err := placement.Candidates(p.free, p.ask)
-	if errors.Is(err, placement.ErrNoneFits) && len(p.stale) > 0 {
-		nodes, err = c.takeOver(ctx, p)
+	if errors.Is(err, placement.ErrNoneFits) {
+		if taken, takeErr := c.takeOver(ctx, p); !errors.Is(takeErr, placement.ErrNoneFits) {
+			nodes, err = taken, takeErr
+		}
 	}
 	if err != nil {
 		return nil, p.explain(err)

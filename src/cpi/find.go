@@ -111,10 +111,14 @@ func (c *CPI) search(ctx context.Context, cid string) (vm, error) {
 		return vm{}, fmt.Errorf("%w: %s", ErrVMNotFound, cid)
 	}
 	node, err := c.Nodes.Node(ctx, found.UUID)
-	if err != nil {
+	if err != nil && !errors.Is(err, baremetal.ErrNotFound) {
 		return vm{}, fmt.Errorf("find VM %s: %w", cid, err)
 	}
-	return c.standing(cid, node)
+	d, err := documentOf(node)
+	if err == nil && d.Claim[cid] == 0 { // another process has just ended its deletion
+		err = fmt.Errorf("%w: %s", ErrVMNotFound, cid)
+	}
+	return vm{cid, node, d}, err
 }
 
 // save writes the VM's document. A legacy VM gets its first one here, and its disks their protection.

@@ -195,7 +195,7 @@ func (c *CPI) takeOver(ctx context.Context, p *pool) ([]placement.Candidate, err
 			return free, nil
 		}
 	}
-	return nil, fmt.Errorf("%w: %w", errBusyPool, failed)
+	return nil, errors.Join(errBusyPool, failed)
 }
 
 // clear vacates a stale node and moves it to the free ones.
@@ -236,16 +236,27 @@ func (p *pool) explain(err error) error {
 	if !errors.Is(err, placement.ErrNoneFits) {
 		return err
 	}
-	var idle []placement.Candidate
-	for _, f := range slices.Concat(p.free, p.stale) {
-		if f.HeldBy == "" || f.HeldBy == p.ask.Director {
-			idle = append(idle, vacated(f))
+	idle := slices.Clone(p.stale)
+	for _, f := range p.free {
+		if f.HeldBy != "" && f.HeldBy != p.ask.Director && f.Claimed == "" { // kept for another Director's disks
+			continue
 		}
+		if busy(f) {
+			f = vacated(f)
+		}
+		idle = append(idle, f)
 	}
 	if _, none := placement.Candidates(idle, p.ask); none == nil {
 		return fmt.Errorf("%w: %w", errBusyPool, err)
 	}
 	return err
+}
+
+// busy reports whether a node may be free after a while without anybody's doing.
+func busy(f placement.Candidate) bool {
+	n := f.Node
+	onItsWay := n.TargetProvisionState != "" && !n.ProvisionState.Failed()
+	return f.Claimed != "" || n.InstanceUUID != "" || n.Reservation != "" || onItsWay
 }
 
 // foundingDisks says in which servers the disks of the CPI of 2016 are: no node has a record of them, but
