@@ -32,6 +32,25 @@ func (u *usage) add(state *os.ProcessState) {
 	}
 }
 
+// ask runs the program once with the request in file and adds what that cost.
+func (u *usage) ask(b *testing.B, program, configuration, file string) answer {
+	b.Helper()
+	in, err := os.Open(file)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer in.Close()
+	cmd := exec.Command(program, "-configPath", configuration)
+	cmd.Stdin = in
+	out, err := cmd.Output()
+	a := decode[answer](b, out)
+	if err != nil || a.Error != nil {
+		b.Fatalf("%v: %s", err, out)
+	}
+	u.add(cmd.ProcessState)
+	return a
+}
+
 func (u *usage) report(b *testing.B) {
 	b.ReportMetric(float64(u.cpu.Microseconds())/1000/float64(b.N), "cpu-ms/op")
 	b.ReportMetric(float64(u.peak)/1024, "peak-MiB")
@@ -68,18 +87,9 @@ func BenchmarkHasVM(b *testing.B) {
 	configuration := d.writeConfig()
 	var u usage
 	for b.Loop() {
-		in, err := os.Open(file)
-		if err != nil {
-			b.Fatal(err)
+		if a := u.ask(b, path, configuration, file); string(a.Result) != "true" {
+			b.Fatalf("has_vm = %s", a.Result)
 		}
-		cmd := exec.Command(path, "-configPath", configuration)
-		cmd.Stdin = in
-		out, err := cmd.Output()
-		in.Close()
-		if a := decode[answer](b, out); err != nil || string(a.Result) != "true" {
-			b.Fatalf("%v: %s", err, out)
-		}
-		u.add(cmd.ProcessState)
 	}
 	u.report(b)
 }
@@ -116,19 +126,7 @@ func BenchmarkCreateStemcell(b *testing.B) {
 		b.SetBytes(size)
 		var u usage
 		for b.Loop() {
-			in, err := os.Open(file)
-			if err != nil {
-				b.Fatal(err)
-			}
-			cmd := exec.Command(path, "-configPath", configuration)
-			cmd.Stdin = in
-			out, err := cmd.Output()
-			in.Close()
-			a := decode[answer](b, out)
-			if err != nil || a.Error != nil {
-				b.Fatalf("%v: %s", err, out)
-			}
-			u.add(cmd.ProcessState)
+			a := u.ask(b, path, configuration, file)
 			b.StopTimer()
 			d.must("delete_stemcell", decode[string](b, a.Result)) // or the next one finds it there
 			b.StartTimer()
