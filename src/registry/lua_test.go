@@ -129,7 +129,7 @@ http {
 		req.Close = true
 		resp, err := http.DefaultClient.Do(req)
 		if err != nil {
-			return false, err.Error(), nil
+			return false, err.Error(), nil //nolint:nilerr // not up yet: asked again
 		}
 		return true, "", resp.Body.Close()
 	})
