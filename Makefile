@@ -1,7 +1,7 @@
 # What people do here; `make help` lists it. Everything that is made lands in build/.
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-PROGRAMS := ironic_cpi
+PROGRAMS := ironic_cpi registry
 TOOL := go tool -modfile=tools/go.mod
 CHECKS := $(patsubst %/go.mod,%,$(wildcard tools/*/go.mod))
 SHELL_FILES := $(wildcard bin/*) .ci/run

@@ -1,0 +1,3 @@
+// Package journal keeps small texts under names in one file on disk, and answers a write only when it would
+// survive a power cut.
+package journal

@@ -1,0 +1,2 @@
+// Package server serves a directory by WebDAV, for stemcell images, config drives and metadata.
+package server
