@@ -50,7 +50,14 @@ var (
 	textType     = reflect.TypeFor[secret.Text]()
 	durationType = reflect.TypeFor[time.Duration]()
 	rawType      = reflect.TypeFor[json.RawMessage]()
+	bytesType    = reflect.TypeFor[Bytes]()
+	readsText    = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
+
+// isGroup reports whether a value of type t is an object with keys, and not a text that reads itself.
+func isGroup(t reflect.Type) bool {
+	return t.Kind() == reflect.Struct && !reflect.PointerTo(t).Implements(readsText)
+}
 
 // object fills a struct; tree is nil where the document has no such object.
 func (w *walk) object(path string, v reflect.Value, tree map[string]any) {
@@ -86,7 +93,7 @@ func (w *walk) field(path string, f field, v reflect.Value, node any) {
 		}
 	case defaulted:
 		w.value(path, f.tag, v, defaultNode(v.Type(), text))
-	case v.Kind() == reflect.Struct && v.Type() != textType:
+	case isGroup(v.Type()):
 		w.object(path, v, nil)
 	case f.tag.Get("required") != "" && !w.Partial:
 		w.faults.add(path, "required, but missing")
@@ -100,7 +107,7 @@ func isEmpty(v reflect.Value) bool {
 
 // defaultNode makes of a default tag what parse would have made of a document.
 func defaultNode(t reflect.Type, text string) any {
-	if t.Kind() == reflect.String || t == durationType || t == textType {
+	if t.Kind() == reflect.String || t == durationType || reflect.PointerTo(t).Implements(readsText) {
 		return text
 	}
 	tree, err := parse([]byte(text))

@@ -91,8 +91,6 @@ func describe(b *strings.Builder, path string, v reflect.Value) {
 	}
 }
 
-func isGroup(t reflect.Type) bool { return t.Kind() == reflect.Struct && t != textType }
-
 func row(b *strings.Builder, key, kind string, tag reflect.StructTag) {
 	fallback := tag.Get("default")
 	switch {
@@ -119,6 +117,11 @@ func typeName(t reflect.Type, tag reflect.StructTag) string {
 		return "duration"
 	case rawType:
 		return "any JSON"
+	case bytesType:
+		return "size"
+	}
+	if reflect.PointerTo(t).Implements(readsText) {
+		return "text"
 	}
 	switch t.Kind() {
 	case reflect.String:
