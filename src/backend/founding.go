@@ -51,15 +51,11 @@ func StartFounding(t testing.TB) *Founding {
 		t.Skip("install " + luaPackages)
 	}
 	address := fmt.Sprintf("127.%d.%d.%d", 1+rand.N(250), rand.N(250), 2+rand.N(250))
-	dir, err := os.MkdirTemp("", "founding-")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := t.TempDir()
 	t.Cleanup(func() {
 		if log, err := os.ReadFile(filepath.Join(dir, "error.log")); err == nil && t.Failed() {
 			t.Logf("nginx: %s", log[max(0, len(log)-2000):])
 		}
-		_ = os.RemoveAll(dir)
 	})
 	f := &Founding{
 		Registry: "http://" + address + ":25777/registry", Metadata: "http://" + address + ":25777/metadata",
