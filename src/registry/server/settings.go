@@ -1,0 +1,204 @@
+package server
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// What a request can be refused for. Others are the store's.
+var (
+	errMissing  = errors.New("no settings")
+	errBadID    = errors.New("id: want letters, digits, _ and -, at most 255")
+	errBadText  = errors.New("settings are not one JSON object")
+	errTooLong  = errors.New("settings are too long")
+	errEncoding = errors.New("settings must not be compressed")
+	errMatch    = errors.New("settings have changed, or are there already: read them again")
+	errBody     = errors.New("the request's body did not arrive")
+)
+
+func isMissing(err error) bool { return errors.Is(err, errMissing) }
+
+// validID reports whether an id is one: the part of a path that names an instance.
+func validID(id string) bool {
+	if id == "" || len(id) > 255 {
+		return false
+	}
+	for _, c := range []byte(id) {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		if !letter && (c < '0' || c > '9') && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// Check returns why id and text cannot be settings, or nil. The error does not show the text.
+func Check(id string, text []byte) error {
+	switch start := bytes.TrimLeft(text, " \t\r\n"); {
+	case !validID(id):
+		return errBadID
+	case len(start) == 0 || start[0] != '{' || !utf8.Valid(text) || !json.Valid(text):
+		return errBadText
+	}
+	return nil
+}
+
+// settings returns the text of id, or errMissing.
+func (s *Server) settings(r *http.Request, id string) ([]byte, error) {
+	text, exists, err := s.Store.Get(r.Context(), id)
+	if err == nil && (!exists || len(text) == 0) {
+		err = errMissing
+	}
+	return text, err
+}
+
+// put stores the request's body as the settings of id, if the request's conditions hold.
+func (s *Server) put(w http.ResponseWriter, r *http.Request, id string) (existed bool, err error) {
+	text, err := s.body(w, r)
+	if err != nil {
+		return false, err
+	}
+	if err := Check(id, text); err != nil {
+		return false, err
+	}
+	err = s.Store.Update(r.Context(), id, func(old []byte, _ bool) ([]byte, bool, error) {
+		existed = len(old) > 0
+		return text, true, condition(r, old)
+	})
+	if err == nil {
+		w.Header().Set("ETag", tag(text))
+	}
+	return existed, err
+}
+
+// remove ends an id, if the request's conditions hold. Where there were no settings it returns errMissing.
+func (s *Server) remove(r *http.Request, id string) error {
+	missing := false
+	err := s.Store.Update(r.Context(), id, func(old []byte, _ bool) ([]byte, bool, error) {
+		missing = len(old) == 0
+		return nil, false, condition(r, old)
+	})
+	if err == nil && missing {
+		err = errMissing
+	}
+	return err
+}
+
+// body reads the request's body, up to the longest that is taken.
+func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
+		return nil, errEncoding
+	}
+	if r.ContentLength > s.MaxSettings {
+		return nil, fmt.Errorf("%w: %d bytes, want at most %d", errTooLong, r.ContentLength, s.MaxSettings)
+	}
+	body := http.MaxBytesReader(w, r.Body, s.MaxSettings)
+	var text []byte
+	var err error
+	if r.ContentLength >= 0 {
+		text = make([]byte, r.ContentLength)
+		_, err = io.ReadFull(body, text)
+	} else {
+		text, err = io.ReadAll(body)
+	}
+	var tooLong *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLong):
+		return nil, fmt.Errorf("%w: want at most %d bytes", errTooLong, s.MaxSettings)
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", errBody, err)
+	}
+	return text, nil
+}
+
+// condition is what If-Match and If-None-Match ask of the settings that are there (RFC 9110, 13.1); empty: none.
+func condition(r *http.Request, old []byte) error {
+	match, none := r.Header.Get("If-Match"), r.Header.Get("If-None-Match")
+	if match != "" && !matches(match, old) || none != "" && matches(none, old) {
+		return errMatch
+	}
+	return nil
+}
+
+// matches reports whether a list of tags, or *, names the text.
+func matches(list string, text []byte) bool {
+	if len(text) == 0 {
+		return false
+	}
+	if strings.TrimSpace(list) == "*" {
+		return true
+	}
+	ours := tag(text)
+	for one := range strings.SplitSeq(list, ",") {
+		if strings.TrimSpace(one) == ours {
+			return true
+		}
+	}
+	return false
+}
+
+// tag is the strong ETag of a text.
+func tag(text []byte) string {
+	sum := sha256.Sum256(text)
+	quoted := make([]byte, 0, 34)
+	quoted = append(quoted, '"')
+	quoted = hex.AppendEncode(quoted, sum[:16])
+	return string(append(quoted, '"'))
+}
+
+// give answers with settings, as every registry wraps them.
+func give(w http.ResponseWriter, r *http.Request, text []byte) {
+	h := w.Header()
+	ours := tag(text)
+	h.Set("ETag", ours)
+	h.Set("Cache-Control", "no-store")
+	if none := r.Header.Get("If-None-Match"); none != "" && matches(none, text) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	b := make([]byte, 0, len(text)+len(text)/4+64)
+	b = append(b, `{"settings":`...)
+	b = appendQuoted(b, text)
+	b = append(b, `,"status":"ok"}`...)
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(b)))
+	w.WriteHeader(http.StatusOK)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(b) //nolint:gosec // JSON; a client that is gone needs none
+	}
+}
+
+// appendQuoted appends text, which is UTF-8, as a JSON string. encoding/json takes three times as long, and every
+// agent's question passes here.
+func appendQuoted(b, text []byte) []byte {
+	const digits = "0123456789abcdef"
+	b = append(b, '"')
+	from := 0
+	for i, c := range text {
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		b = append(b, text[from:i]...)
+		from = i + 1
+		switch c {
+		case '"', '\\':
+			b = append(b, '\\', c)
+		case '\n':
+			b = append(b, '\\', 'n')
+		case '\t':
+			b = append(b, '\\', 't')
+		default:
+			b = append(b, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
+		}
+	}
+	return append(append(b, text[from:]...), '"')
+}
