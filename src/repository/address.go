@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
+
+	"bosh-ironic-cpi/src/signedurl"
 )
 
 // parseBase reads an http or https address below which files lie. Its errors do not show the address, which
@@ -36,4 +39,16 @@ func below(base *url.URL, key string) *url.URL {
 	u.RawPath = base.EscapedPath() + "/" + strings.Join(parts, "/")
 	u.Path = base.Path + "/" + key
 	return &u
+}
+
+// address is where a machine fetches key below base: with a key that signs, for a lifetime and without credentials.
+func address(base *url.URL, key string, signs signedurl.Key, lifetime time.Duration) (string, error) {
+	if err := checkKey(key); err != nil {
+		return "", err
+	}
+	u := below(base, key)
+	if !signs.IsZero() {
+		signs.Sign(u, time.Now().Add(lifetime))
+	}
+	return u.String(), nil
 }

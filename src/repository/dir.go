@@ -12,6 +12,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"bosh-ironic-cpi/src/repository/spool"
+	"bosh-ironic-cpi/src/signedurl"
 )
 
 // DirConfig says where a [Dir] keeps its files.
@@ -24,13 +27,17 @@ type DirConfig struct {
 
 	// Shared makes files and folders readable for all, for a web server that runs as another user.
 	Shared bool
+
+	// Key signs the addresses below PublicURL, so that they need no credentials and expire.
+	Key signedurl.Key
 }
 
-// Dir is a [Store] in a local directory. Files are synced to disk before they get their name.
+// Dir is a [Store] in a local directory. Files are synced to disk before they get their name, and no symbolic link
+// leads out of the directory.
 type Dir struct {
-	root           string
-	public         *url.URL
-	fileMode, mode fs.FileMode
+	spool  spool.Spool
+	public *url.URL
+	key    signedurl.Key
 }
 
 var _ Store = (*Dir)(nil)
@@ -44,16 +51,22 @@ func NewDir(c DirConfig) (*Dir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("repository directory %s: %w", c.Root, err)
 	}
-	d := &Dir{root: root, public: &url.URL{Scheme: "file", Path: strings.TrimRight(root, "/")}, fileMode: 0o600, mode: 0o700}
+	d := &Dir{public: &url.URL{Scheme: "file", Path: strings.TrimRight(root, "/")}}
+	d.spool.FileMode, d.spool.FolderMode = 0o600, 0o700
 	if c.Shared {
-		d.fileMode, d.mode = 0o644, 0o755
+		d.spool.FileMode, d.spool.FolderMode = 0o644, 0o755
 	}
 	if c.PublicURL != "" {
 		if d.public, err = parseBase(c.PublicURL); err != nil {
 			return nil, fmt.Errorf("repository's public address: %w", err)
 		}
+		d.key = c.Key
 	}
-	if err := os.MkdirAll(root, d.mode); err != nil {
+	err = os.MkdirAll(root, d.spool.FolderMode)
+	if err == nil {
+		d.spool.Root, err = os.OpenRoot(root)
+	}
+	if err != nil {
 		return nil, dirError("repository directory", err)
 	}
 	return d, nil
@@ -62,53 +75,22 @@ func NewDir(c DirConfig) (*Dir, error) {
 // stale is when an upload that nobody finished is taken for a killed process's.
 const stale = 24 * time.Hour
 
+// Close gives the directory free.
+func (d *Dir) Close() error { return d.spool.Root.Close() }
+
 // Upload implements [Store].
 func (d *Dir) Upload(ctx context.Context, r io.Reader, size int64) (Draft, error) {
-	folder := filepath.Join(d.root, temporary+"s")
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return nil, dirError("upload", err)
-	}
-	sweep(folder)
-	f, err := os.CreateTemp(folder, "")
-	if err != nil {
-		return nil, dirError("upload", err)
-	}
+	_ = d.spool.Sweep(stale) // whoever comes next tries again
 	src := &source{ctx: ctx, r: r, size: size}
-	err = d.write(f, src)
+	file, err := d.spool.Write(src, nil)
 	_, readErr := src.take()
-	if err == nil {
-		return &dirDraft{dir: d, path: f.Name()}, nil
+	switch {
+	case readErr != nil:
+		return nil, fmt.Errorf("upload: %w", readErr)
+	case err != nil:
+		return nil, dirError("upload", err)
 	}
-	err = dirError("upload", err)
-	if readErr != nil {
-		err = fmt.Errorf("upload: %w", readErr)
-	}
-	if gone := os.Remove(f.Name()); gone != nil {
-		err = errors.Join(err, gone)
-	}
-	return nil, err
-}
-
-// write copies src to f, to the disk itself, and closes f.
-func (d *Dir) write(f *os.File, src *source) error {
-	_, err := io.CopyBuffer(struct{ io.Writer }{f}, src, make([]byte, 256<<10))
-	if err == nil {
-		err = f.Chmod(d.fileMode)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
-}
-
-// sweep removes what killed processes have left. Another process may be sweeping too: errors do not matter.
-func sweep(folder string) {
-	entries, _ := os.ReadDir(folder)
-	for _, e := range entries {
-		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > stale {
-			_ = os.Remove(filepath.Join(folder, e.Name()))
-		}
-	}
+	return &dirDraft{file: file}, nil
 }
 
 // Open implements [Store].
@@ -116,7 +98,7 @@ func (d *Dir) Open(ctx context.Context, key string, offset, length int64) (io.Re
 	if err := ready(ctx, key); err != nil {
 		return nil, err
 	}
-	f, err := os.Open(d.path(key))
+	f, err := d.spool.Root.Open(key)
 	if err != nil {
 		return nil, dirError("read "+key, missing(err))
 	}
@@ -142,7 +124,7 @@ func (d *Dir) Stat(ctx context.Context, key string) (Info, error) {
 	if err := ready(ctx, key); err != nil {
 		return Info{}, err
 	}
-	info, err := os.Stat(d.path(key))
+	info, err := d.spool.Root.Stat(key)
 	if err == nil && !info.Mode().IsRegular() {
 		err = ErrNotFound
 	}
@@ -157,19 +139,12 @@ func (d *Dir) Delete(ctx context.Context, key string) error {
 	if err := ready(ctx, key); err != nil {
 		return err
 	}
-	err := os.RemoveAll(d.path(key))
-	if errors.Is(err, syscall.ENOTDIR) { // a file stands above: nothing below it
-		return nil
-	}
-	return dirError("delete "+key, err)
+	return dirError("delete "+key, d.spool.RemoveAll(key))
 }
 
-// URL implements [Store]. The address does not expire.
-func (d *Dir) URL(_ context.Context, key string, _ time.Duration) (string, error) {
-	if err := checkKey(key); err != nil {
-		return "", err
-	}
-	return below(d.public, key).String(), nil
+// URL implements [Store]. Without a key the address does not expire.
+func (d *Dir) URL(_ context.Context, key string, lifetime time.Duration) (string, error) {
+	return address(d.public, key, d.key, lifetime)
 }
 
 // ready checks what every call with a key starts with.
@@ -183,55 +158,19 @@ func ready(ctx context.Context, key string) error {
 	return nil
 }
 
-func (d *Dir) path(key string) string { return filepath.Join(d.root, filepath.FromSlash(key)) }
-
-// A dirDraft is a file below .uploads; path is empty once it has its name.
-type dirDraft struct {
-	dir  *Dir
-	path string
-}
+// A dirDraft is a file in the spool.
+type dirDraft struct{ file *spool.File }
 
 // Commit implements [Draft].
-func (f *dirDraft) Commit(ctx context.Context, key string) error {
+func (d *dirDraft) Commit(ctx context.Context, key string) error {
 	if err := ready(ctx, key); err != nil {
 		return err
 	}
-	target := f.dir.path(key)
-	var err error
-	for range 3 { // the folder may be deleted between the two steps by another process
-		if err = os.MkdirAll(filepath.Dir(target), f.dir.mode); err != nil {
-			break
-		}
-		if err = os.Rename(f.path, target); !errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-	}
-	if err != nil {
-		return dirError("store "+key, err)
-	}
-	f.path = ""
-	return dirError("store "+key, syncFolder(filepath.Dir(target)))
+	return dirError("store "+key, d.file.Rename(key))
 }
 
 // Discard implements [Draft].
-func (f *dirDraft) Discard(context.Context) error {
-	if f.path == "" {
-		return nil
-	}
-	if err := os.Remove(f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return dirError("discard upload", err)
-	}
-	return nil
-}
-
-// syncFolder makes a rename survive a power cut.
-func syncFolder(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
-}
+func (d *dirDraft) Discard(context.Context) error { return dirError("discard upload", d.file.Remove()) }
 
 // missing is ErrNotFound for a key below a file: there can be nothing.
 func missing(err error) error {

@@ -2,6 +2,7 @@ package repository_test
 
 import (
 	"errors"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -12,6 +13,8 @@ import (
 
 	"bosh-ironic-cpi/src/repository"
 	"bosh-ironic-cpi/src/repository/repositorytest"
+	"bosh-ironic-cpi/src/secret"
+	"bosh-ironic-cpi/src/signedurl"
 )
 
 func openDir(t *testing.T, c repository.DirConfig) *repository.Dir {
@@ -20,6 +23,7 @@ func openDir(t *testing.T, c repository.DirConfig) *repository.Dir {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = d.Close() })
 	return d
 }
 
@@ -153,5 +157,79 @@ func TestDirRefused(t *testing.T) {
 func TestNewDirNeedsAPath(t *testing.T) {
 	if _, err := repository.NewDir(repository.DirConfig{}); err == nil {
 		t.Error("NewDir without a path succeeded")
+	}
+}
+
+// A link may stay inside; none leads out, neither for reading nor for writing.
+func TestDirStaysInItsDirectory(t *testing.T) {
+	outside := t.TempDir()
+	if err := os.WriteFile(filepath.Join(outside, "secret"), []byte("hunter2"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	root := t.TempDir()
+	d := openDir(t, repository.DirConfig{Root: root})
+	store(t, d, "inside/f", "x")
+	for name, target := range map[string]string{"out": outside, "file": filepath.Join(outside, "secret"), "up": "../" + filepath.Base(outside), "in": "inside"} {
+		if err := os.Symlink(target, filepath.Join(root, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r, err := d.Open(t.Context(), "in/f", 0, -1); err != nil {
+		t.Errorf("a link inside: %v", err)
+	} else {
+		r.Close()
+	}
+	for _, key := range []string{"out/secret", "file", "up/secret"} {
+		if _, err := d.Open(t.Context(), key, 0, -1); err == nil {
+			t.Errorf("Open of %s leads out", key)
+		}
+		if _, err := d.Stat(t.Context(), key); err == nil {
+			t.Errorf("Stat of %s leads out", key)
+		}
+	}
+	for _, key := range []string{"out/new", "up/new", "out/deep/new"} {
+		draft, err := d.Upload(t.Context(), strings.NewReader("x"), 1)
+		if err == nil {
+			err = draft.Commit(t.Context(), key)
+			_ = draft.Discard(t.Context())
+		}
+		if err == nil {
+			t.Errorf("Commit of %s leads out", key)
+		}
+		_ = d.Delete(t.Context(), key)
+	}
+	if left, err := os.ReadDir(outside); err != nil || len(left) != 1 {
+		t.Errorf("outside there is now %v, %v", left, err)
+	}
+}
+
+func TestURLIsSigned(t *testing.T) {
+	key, err := signedurl.NewKey(secret.New(strings.Repeat("k", 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := repository.NewWebDAV(repository.WebDAVConfig{URL: "https://user:hunter2@h:8081/images", Key: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []repository.Store{w, openDir(t, repository.DirConfig{Root: t.TempDir(), PublicURL: "https://h:8081/images/", Key: key})} {
+		text, err := s.URL(t.Context(), "vms/ü%", time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := url.Parse(text)
+		if err != nil || u.Host != "h:8081" || u.Path != "/images/vms/ü%" || u.User != nil {
+			t.Errorf("URL = %s, %v", text, err)
+		}
+		if err := key.Verify(u, time.Now().Add(59*time.Minute)); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+		if err := key.Verify(u, time.Now().Add(61*time.Minute)); !errors.Is(err, signedurl.ErrExpired) {
+			t.Errorf("%s, later: %v", text, err)
+		}
+	}
+	local, err := openDir(t, repository.DirConfig{Root: "/tmp", Key: key}).URL(t.Context(), "f", time.Hour)
+	if err != nil || local != "file:///tmp/f" {
+		t.Errorf("URL of a local file = %s, %v", local, err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"bosh-ironic-cpi/src/secret"
+	"bosh-ironic-cpi/src/signedurl"
 	"bosh-ironic-cpi/src/tlsclient"
 )
 
@@ -26,6 +27,9 @@ type WebDAVConfig struct {
 	// PublicURL is the base address for machines. Empty: URL, with the credentials in it, because a deploy
 	// ramdisk cannot be told them in another way. An address given here is used as it is.
 	PublicURL string
+
+	// Key signs addresses for machines, which then expire and hold no credentials. It is the server's own key.
+	Key signedurl.Key
 
 	TLS tlsclient.Config
 
@@ -46,6 +50,7 @@ type WebDAVConfig struct {
 type WebDAV struct {
 	base     *url.URL // without credentials
 	public   *url.URL
+	key      signedurl.Key
 	username string
 	password secret.Text
 	timeout  time.Duration
@@ -63,7 +68,7 @@ func NewWebDAV(c WebDAVConfig) (*WebDAV, error) {
 	if err != nil {
 		return nil, fmt.Errorf("repository's address: %w", err)
 	}
-	w := &WebDAV{base: base, username: c.Username, password: c.Password, timeout: c.Timeout}
+	w := &WebDAV{base: base, key: c.Key, username: c.Username, password: c.Password, timeout: c.Timeout}
 	if w.username == "" && w.password.IsZero() && base.User != nil {
 		text, _ := base.User.Password()
 		w.username, w.password = base.User.Username(), secret.New(text)
@@ -231,10 +236,8 @@ func (w *WebDAV) remove(ctx context.Context, to *url.URL) error {
 	return answer.fault()
 }
 
-// URL implements [Store]. The address does not expire; it holds the credentials unless PublicURL was given.
-func (w *WebDAV) URL(_ context.Context, key string, _ time.Duration) (string, error) {
-	if err := checkKey(key); err != nil {
-		return "", err
-	}
-	return below(w.public, key).String(), nil
+// URL implements [Store]. Without a key the address does not expire, and holds the credentials unless PublicURL was
+// given.
+func (w *WebDAV) URL(_ context.Context, key string, lifetime time.Duration) (string, error) {
+	return address(w.public, key, w.key, lifetime)
 }

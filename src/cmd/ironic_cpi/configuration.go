@@ -62,15 +62,17 @@ type repositoryGroup struct {
 }
 
 type storeGroup struct {
-	Type      string        `json:"type" oneof:"webdav|dir" default:"webdav" help:"a WebDAV server, or a directory of this machine"`
-	URL       string        `json:"url" help:"webdav: address of the folder; may hold user:password"`
-	Path      string        `json:"path" help:"dir: the directory; made when it is missing"`
-	Shared    bool          `json:"shared" default:"false" help:"dir: files are readable for all, for a web server that runs as another user"`
-	Username  string        `json:"username" help:"webdav: basic authentication"`
-	Password  secret.Text   `json:"password" help:"webdav: basic authentication"`
-	PublicURL string        `json:"public_url" help:"where servers and Ironic's conductor fetch files; empty: url with its credentials, or file:// of path"`
-	TLS       tlsGroup      `json:"tls"`
-	Timeout   time.Duration `json:"timeout" default:"60s" min:"1s" help:"webdav: longest wait for the server to take or send the next bytes"`
+	Type      string      `json:"type" oneof:"webdav|dir" default:"webdav" help:"a WebDAV server, or a directory of this machine"`
+	URL       string      `json:"url" help:"webdav: address of the folder; may hold user:password"`
+	Path      string      `json:"path" help:"dir: the directory; made when it is missing"`
+	Shared    bool        `json:"shared" default:"false" help:"dir: files are readable for all, for a web server that runs as another user"`
+	Username  string      `json:"username" help:"webdav: basic authentication"`
+	Password  secret.Text `json:"password" help:"webdav: basic authentication"`
+	PublicURL string      `json:"public_url" help:"where servers and Ironic's conductor fetch files; empty: url with its credentials, or file:// of path"`
+
+	SigningKey secret.Text   `json:"signing_key" help:"the registry daemon's repository.signing_key: servers are then given addresses that expire, without credentials"`
+	TLS        tlsGroup      `json:"tls"`
+	Timeout    time.Duration `json:"timeout" default:"60s" min:"1s" help:"webdav: longest wait for the server to take or send the next bytes"`
 }
 
 type registryGroup struct {

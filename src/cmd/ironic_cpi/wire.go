@@ -14,6 +14,7 @@ import (
 	"bosh-ironic-cpi/src/cpi/rpc"
 	"bosh-ironic-cpi/src/registry"
 	"bosh-ironic-cpi/src/repository"
+	"bosh-ironic-cpi/src/signedurl"
 	"bosh-ironic-cpi/src/tlsclient"
 	"bosh-ironic-cpi/src/wait"
 )
@@ -82,12 +83,19 @@ func ironic(g ironicGroup, log *slog.Logger) client.Config {
 }
 
 func store(g storeGroup) (repository.Store, error) {
+	var key signedurl.Key
+	if !g.SigningKey.IsZero() {
+		var err error
+		if key, err = signedurl.NewKey(g.SigningKey); err != nil {
+			return nil, err
+		}
+	}
 	if g.Type == "dir" {
-		return repository.NewDir(repository.DirConfig{Root: g.Path, PublicURL: g.PublicURL, Shared: g.Shared})
+		return repository.NewDir(repository.DirConfig{Root: g.Path, PublicURL: g.PublicURL, Shared: g.Shared, Key: key})
 	}
 	return repository.NewWebDAV(repository.WebDAVConfig{
 		URL: g.URL, Username: g.Username, Password: g.Password, PublicURL: g.PublicURL,
-		TLS: tlsclient.Config(g.TLS), Timeout: g.Timeout,
+		TLS: tlsclient.Config(g.TLS), Timeout: g.Timeout, Key: key,
 	})
 }
 
