@@ -164,6 +164,13 @@ func (f *fixtures) started(what string, since time.Time, stop func()) {
 	}
 }
 
+// ends has stop called after the last test.
+func (f *fixtures) ends(stop func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.stops = append(f.stops, stop)
+}
+
 // Main runs a package's tests, ends what they started, and tells what they ran against and how long it took to
 // start. It returns the exit status.
 func Main(m *testing.M) int {

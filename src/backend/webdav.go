@@ -5,14 +5,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 )
 
-// A WebDAV is a WebDAV server (nginx) as one test sees it. The server is shared, the two folders are the test's own.
+// A WebDAV is our daemon's repository as one test sees it. The daemon is shared, the two folders are the test's own.
 type WebDAV struct {
 	URL      string // base, through the test's own Proxy
 	Direct   string // past it
@@ -23,7 +22,7 @@ type WebDAV struct {
 	folder   string
 }
 
-// StartWebDAV gives the test a WebDAV server without authentication. It starts one if no earlier test has.
+// StartWebDAV gives the test a repository without authentication. It starts a daemon if no earlier test has.
 func StartWebDAV(t testing.TB) *WebDAV {
 	t.Helper()
 	return startWebDAV(t, "")
@@ -48,7 +47,7 @@ func startWebDAV(t testing.TB, account string) *WebDAV {
 	f.once.Do(func() { f.dir, f.url, f.err = runWebDAV(t.Context(), account) })
 	f.check(t)
 	proxy := NewProxy(t, f.url)
-	w := &WebDAV{URL: proxy.URL, Direct: f.url, Proxy: proxy, Dir: filepath.Join(f.dir, "files")}
+	w := &WebDAV{URL: proxy.URL, Direct: f.url, Proxy: proxy, Dir: f.dir}
 	// The names must not be guessed from each other; the folders go with the server.
 	w.folder = strings.ReplaceAll(NewMAC(), ":", "")
 	w.Images, w.Metadata = w.URL+"/images/"+w.folder+"/", w.URL+"/metadata/"+w.folder+"/"
@@ -79,31 +78,32 @@ func (w *WebDAV) Files(t testing.TB) []string {
 	return files
 }
 
-// runWebDAV runs bin/webdav-up in a new folder.
+// runWebDAV starts a daemon for all tests of this process; dir holds its trees.
 func runWebDAV(ctx context.Context, account string) (dir, url string, err error) {
-	if _, err := exec.LookPath("nginx"); err != nil && os.Getuid() != 0 {
-		return "", "", &missingError{"nginx is missing: apt-get install --no-install-recommends nginx-light libnginx-mod-http-dav-ext"}
-	}
 	begun := time.Now()
-	dir, err = os.MkdirTemp("", "webdav-")
+	temporary, err := os.MkdirTemp("", "webdav-")
 	if err != nil {
 		return "", "", err
 	}
-	var vars []string
+	changes := map[string]any{}
 	if account != "" {
-		vars = []string{"AUTH=" + account}
+		user, password, _ := strings.Cut(account, ":")
+		reading := map[string]any{"anyone_may_read": true}
+		changes["repository"] = map[string]any{
+			"users": []any{map[string]any{"name": user, "password": password}}, "images": reading, "metadata": reading,
+		}
 	}
-	url, err = script(ctx, "webdav-up", dir, vars...)
+	d, err := startDaemon(ctx, temporary, changes)
 	if err != nil {
-		return dir, "", err
+		return "", "", err
 	}
-	shared.started(version("nginx", "-v"), begun, func() {
-		_, _ = script(context.WithoutCancel(ctx), "webdav-down", dir)
+	shared.started("registry", begun, func() {
+		_ = d.Stop()
 		if os.Getenv("BOSH_IRONIC_KEEP") == "" {
-			_ = os.RemoveAll(dir)
+			_ = os.RemoveAll(temporary)
 		} else {
-			fmt.Fprintln(os.Stdout, "kept", dir)
+			fmt.Fprintln(os.Stdout, "kept", temporary)
 		}
 	})
-	return dir, url, nil
+	return d.Data, d.Repository, nil
 }

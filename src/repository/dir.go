@@ -82,7 +82,7 @@ func (d *Dir) Close() error { return d.spool.Root.Close() }
 func (d *Dir) Upload(ctx context.Context, r io.Reader, size int64) (Draft, error) {
 	_ = d.spool.Sweep(stale) // whoever comes next tries again
 	src := &source{ctx: ctx, r: r, size: size}
-	file, err := d.spool.Write(src, nil)
+	file, err := d.spool.Write(src)
 	_, readErr := src.take()
 	switch {
 	case readErr != nil:

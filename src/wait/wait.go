@@ -1,7 +1,8 @@
 // Package wait asks again until something has happened.
 //
 // [Until] is the only way to wait for a state in this module: it asks at once, paces itself, ends when the
-// asker says that waiting is useless, and says in its error what it saw last.
+// asker says that waiting is useless, and says in its error what it saw last. [Turns] is for those of one process
+// who must not do something at the same time.
 package wait
 
 import (

@@ -6,25 +6,23 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"bosh-ironic-cpi/src/repository"
+	"bosh-ironic-cpi/src/wait"
 )
 
 // A Remote is a [Store] in a repository, as ID/settings: on a WebDAV server, say. Updates of one id wait for each
 // other within this process; two daemons on one server do not see each other's.
 type Remote struct {
 	files repository.Store
-
-	mu   sync.Mutex
-	busy map[string]chan struct{} // by id; closed when the update is over
+	turns wait.Turns // of updates, by id
 }
 
 var _ Store = (*Remote)(nil)
 
 // NewRemote keeps settings in files.
 func NewRemote(files repository.Store) *Remote {
-	return &Remote{files: files, busy: map[string]chan struct{}{}}
+	return &Remote{files: files}
 }
 
 func settingsKey(id string) string { return id + "/settings" }
@@ -53,7 +51,7 @@ func (m *Remote) Get(ctx context.Context, id string) (text []byte, exists bool, 
 
 // Update implements [Store].
 func (m *Remote) Update(ctx context.Context, id string, change func(old []byte, exists bool) (text []byte, keep bool, err error)) error {
-	leave, err := m.enter(ctx, id)
+	leave, err := m.turns.Take(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -85,30 +83,4 @@ func (m *Remote) Update(ctx context.Context, id string, change func(old []byte, 
 func (m *Remote) Ready(ctx context.Context) error {
 	_, _, err := m.Get(ctx, "-")
 	return err
-}
-
-// enter waits until nobody else updates id.
-func (m *Remote) enter(ctx context.Context, id string) (leave func(), err error) {
-	ours := make(chan struct{})
-	for {
-		m.mu.Lock()
-		theirs := m.busy[id]
-		if theirs == nil {
-			m.busy[id] = ours
-		}
-		m.mu.Unlock()
-		if theirs == nil {
-			return func() {
-				m.mu.Lock()
-				delete(m.busy, id)
-				m.mu.Unlock()
-				close(ours)
-			}, nil
-		}
-		select {
-		case <-theirs:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
 }

@@ -10,8 +10,9 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"unicode/utf8"
+
+	"bosh-ironic-cpi/src/etag"
 )
 
 // What a request can be refused for. Others are the store's.
@@ -120,34 +121,19 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return text, nil
 }
 
-// condition is what If-Match and If-None-Match ask of the settings that are there (RFC 9110, 13.1); empty: none.
+// condition is errMatch unless what the request asks of the settings that are there holds; empty: there are none.
 func condition(r *http.Request, old []byte) error {
-	match, none := r.Header.Get("If-Match"), r.Header.Get("If-None-Match")
-	if match != "" && !matches(match, old) || none != "" && matches(none, old) {
+	if !etag.Holds(r, func() string { return tag(old) }) {
 		return errMatch
 	}
 	return nil
 }
 
-// matches reports whether a list of tags, or *, names the text.
-func matches(list string, text []byte) bool {
-	if len(text) == 0 {
-		return false
-	}
-	if strings.TrimSpace(list) == "*" {
-		return true
-	}
-	ours := tag(text)
-	for one := range strings.SplitSeq(list, ",") {
-		if strings.TrimSpace(one) == ours {
-			return true
-		}
-	}
-	return false
-}
-
-// tag is the strong ETag of a text.
+// tag is the strong ETag of a text, "" for an empty one.
 func tag(text []byte) string {
+	if len(text) == 0 {
+		return ""
+	}
 	sum := sha256.Sum256(text)
 	quoted := make([]byte, 0, 34)
 	quoted = append(quoted, '"')
@@ -161,7 +147,7 @@ func give(w http.ResponseWriter, r *http.Request, text []byte) {
 	ours := tag(text)
 	h.Set("ETag", ours)
 	h.Set("Cache-Control", "no-store")
-	if none := r.Header.Get("If-None-Match"); none != "" && matches(none, text) {
+	if none := r.Header.Get("If-None-Match"); etag.Names(none, ours) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}

@@ -36,9 +36,9 @@ type File struct {
 	Size  int64  // bytes
 }
 
-// Write copies src into a new file, to the disk itself. prepare may change the open file before it is synced; it may
-// be nil. Nothing is left behind after an error; an error of src comes back wrapped.
-func (s *Spool) Write(src io.Reader, prepare func(*os.File) error) (*File, error) {
+// Write copies src into a new file, to the disk itself. Nothing is left behind after an error; an error of src comes
+// back wrapped.
+func (s *Spool) Write(src io.Reader) (*File, error) {
 	if err := s.Root.MkdirAll(Folder, 0o700); err != nil {
 		return nil, err
 	}
@@ -51,9 +51,6 @@ func (s *Spool) Write(src io.Reader, prepare func(*os.File) error) (*File, error
 	if err == nil {
 		err = f.Chmod(s.FileMode) // whatever the umask is
 	}
-	if err == nil && prepare != nil {
-		err = prepare(f)
-	}
 	if err == nil {
 		err = f.Sync()
 	}
@@ -62,6 +59,22 @@ func (s *Spool) Write(src io.Reader, prepare func(*os.File) error) (*File, error
 	}
 	return file, nil
 }
+
+// Change opens the file again, and syncs what was done to it.
+func (f *File) Change(do func(*os.File) error) error {
+	open, err := f.spool.Root.OpenFile(f.name, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	err = do(open)
+	if err == nil {
+		err = open.Sync()
+	}
+	return errors.Join(err, open.Close())
+}
+
+// Stat describes the file. Its inode and times stay the same when it gets its name.
+func (f *File) Stat() (fs.FileInfo, error) { return f.spool.Root.Stat(f.name) }
 
 // Rename gives the file its name, in place of an older file, and makes the folders above.
 func (f *File) Rename(name string) error {

@@ -27,8 +27,12 @@ func open(t *testing.T) (*spool.Spool, string) {
 func TestWriteAndRename(t *testing.T) {
 	s, dir := open(t)
 	for _, text := range []string{"first", "second and longer"} {
-		f, err := s.Write(strings.NewReader(text), func(open *os.File) error {
-			_, err := open.WriteString("!")
+		f, err := s.Write(strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = f.Change(func(open *os.File) error {
+			_, err := open.WriteAt([]byte("!"), int64(len(text)))
 			return err
 		})
 		if err != nil {
@@ -58,13 +62,10 @@ func TestWriteAndRename(t *testing.T) {
 func TestNothingIsLeftAfterAnError(t *testing.T) {
 	s, dir := open(t)
 	broken := errors.New("broken")
-	if _, err := s.Write(iotest.ErrReader(broken), nil); !errors.Is(err, broken) {
+	if _, err := s.Write(iotest.ErrReader(broken)); !errors.Is(err, broken) {
 		t.Errorf("Write of a broken reader: %v", err)
 	}
-	if _, err := s.Write(strings.NewReader("x"), func(*os.File) error { return broken }); !errors.Is(err, broken) {
-		t.Errorf("Write with a broken prepare: %v", err)
-	}
-	f, err := s.Write(strings.NewReader("x"), nil)
+	f, err := s.Write(strings.NewReader("x"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +87,7 @@ func TestNothingIsLeftAfterAnError(t *testing.T) {
 
 func TestRemoveAll(t *testing.T) {
 	s, dir := open(t)
-	f, err := s.Write(strings.NewReader("x"), nil)
+	f, err := s.Write(strings.NewReader("x"))
 	if err == nil {
 		err = f.Rename("a/b/f")
 	}
@@ -109,7 +110,7 @@ func TestSweep(t *testing.T) {
 	if err := s.Sweep(0); err != nil {
 		t.Errorf("Sweep where nothing was written: %v", err)
 	}
-	old, err := s.Write(io.LimitReader(strings.NewReader("x"), 1), nil)
+	old, err := s.Write(io.LimitReader(strings.NewReader("x"), 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +120,7 @@ func TestSweep(t *testing.T) {
 	if err := old.Rename("kept"); err != nil {
 		t.Errorf("an upload under way was swept: %v", err)
 	}
-	if _, err := s.Write(strings.NewReader("x"), nil); err != nil {
+	if _, err := s.Write(strings.NewReader("x")); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Sweep(0); err != nil {
