@@ -110,7 +110,7 @@ func TestLifeWithKeystone(t *testing.T) {
 	wrong := d.with(map[string]any{"ironic": map[string]any{"auth": map[string]any{"password": "wrong-password"}}})
 	wrong.lockedOut("wrong-password")
 	wrong = d.with(byCredential)
-	overlay(wrong.config, map[string]any{"ironic": map[string]any{"auth": map[string]any{"application_credential_secret": "wrong-secret"}}})
+	backend.Overlay(wrong.config, map[string]any{"ironic": map[string]any{"auth": map[string]any{"application_credential_secret": "wrong-secret"}}})
 	wrong.lockedOut("wrong-secret")
 }
 

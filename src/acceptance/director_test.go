@@ -46,21 +46,9 @@ func newDirector(t testing.TB, b *backend.Backend, changes ...map[string]any) *d
 		},
 	}
 	for _, c := range changes {
-		overlay(d.config, c)
+		backend.Overlay(d.config, c)
 	}
 	return d
-}
-
-func overlay(base, over map[string]any) {
-	for key, value := range over {
-		if group, ok := value.(map[string]any); ok {
-			if below, ok := base[key].(map[string]any); ok {
-				overlay(below, group)
-				continue
-			}
-		}
-		base[key] = value
-	}
 }
 
 // with is the same Director with something else configured.
@@ -74,7 +62,7 @@ func (d *director) with(changes map[string]any) *director {
 	if err := json.Unmarshal(text, &other.config); err != nil {
 		d.t.Fatal(err)
 	}
-	overlay(other.config, changes)
+	backend.Overlay(other.config, changes)
 	return &other
 }
 

@@ -119,7 +119,7 @@ func (d *director) free(node, state string) {
 // declared is an entry of properties.disks.
 func declared(name string, sizeGB int, more map[string]any) map[string]any {
 	d := map[string]any{"name": "/dev/" + name, "size_gb": sizeGB}
-	overlay(d, more)
+	backend.Overlay(d, more)
 	return d
 }
 

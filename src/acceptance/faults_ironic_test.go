@@ -55,7 +55,7 @@ func TestFaultsOfIronicThatPass(t *testing.T) {
 			s := newStage(t, step)
 			v := s.vm()
 			v.stemcell = s.stemcell()
-			overlay(s.config, impatient(tt.fault, "1m"))
+			backend.Overlay(s.config, impatient(tt.fault, "1m"))
 			tt.fault.Match = everyOther(tt.methods)
 			rule := s.backend.Proxy.Fail(tt.fault)
 

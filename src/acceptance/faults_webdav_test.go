@@ -163,7 +163,7 @@ func TestB13B23RepositoryBehindAPassword(t *testing.T) {
 		"agent":      map[string]any{"settings_delivery": "config_drive"},
 	})
 	d.webdav = w
-	overlay(d.config, map[string]any{"repository": map[string]any{
+	backend.Overlay(d.config, map[string]any{"repository": map[string]any{
 		"stemcells": map[string]any{"url": w.Images}, "metadata": map[string]any{"url": w.Metadata},
 	}})
 	node := d.node(backend.NodeSpec{Name: d.class, Properties: map[string]any{"disks": []any{

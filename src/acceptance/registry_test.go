@@ -3,14 +3,13 @@
 package acceptance
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -18,71 +17,75 @@ import (
 	"bosh-ironic-cpi/src/backend"
 )
 
-// A settingsRegistry answers as the known servers do by turns: bosh-registry says 200, nginx with Lua 201 for new
-// settings and 204 for others. It asks for a password.
+// A settingsRegistry is a real one, of which the test reads by itself.
 type settingsRegistry struct {
-	url      string
-	mu       sync.Mutex
-	settings map[string]string // by instance
-	puts     int
+	url, user, password string
+}
+
+// of gives the settings of a VM, nil if there are none.
+func (r settingsRegistry) of(t testing.TB, cid string) map[string]any {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.url+"/instances/"+cid+"/settings", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.SetBasicAuth(r.user, r.password)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	switch {
+	case err != nil:
+		t.Fatal(err)
+	case resp.StatusCode == http.StatusNotFound:
+		return nil
+	case resp.StatusCode != http.StatusOK:
+		t.Fatalf("the registry answers %s: %s", resp.Status, body)
+	}
+	return decode[map[string]any](t, []byte(decode[struct{ Settings string }](t, body).Settings))
 }
 
 const registryPassword = "p@ss:word/%"
 
-func startRegistry(t testing.TB) *settingsRegistry {
-	t.Helper()
-	r := &settingsRegistry{settings: map[string]string{}}
-	mux := http.NewServeMux()
-	mux.HandleFunc("/registry/instances/{id}/settings", r.serve)
-	server := httptest.NewServer(mux)
-	t.Cleanup(server.Close)
-	r.url = server.URL + "/registry"
-	return r
-}
-
-func (r *settingsRegistry) serve(w http.ResponseWriter, req *http.Request) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if user, password, _ := req.BasicAuth(); user != "bosh" || password != registryPassword {
-		w.WriteHeader(http.StatusUnauthorized)
-		return
-	}
-	id := req.PathValue("id")
-	text, there := r.settings[id]
-	switch {
-	case req.Method == http.MethodPut:
-		content, _ := io.ReadAll(req.Body)
-		r.settings[id] = string(content)
-		w.WriteHeader([]int{http.StatusOK, http.StatusCreated, http.StatusNoContent}[r.puts%3])
-		r.puts++
-	case !there:
-		w.WriteHeader(http.StatusNotFound)
-	case req.Method == http.MethodDelete:
-		delete(r.settings, id)
-		w.WriteHeader(http.StatusNoContent)
-	default:
-		_ = json.NewEncoder(w).Encode(map[string]string{"settings": text, "status": "ok"})
-	}
-}
-
-// of gives the settings of a VM, nil if there are none.
-func (r *settingsRegistry) of(t testing.TB, cid string) map[string]any {
-	t.Helper()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.settings[cid] == "" {
-		return nil
-	}
-	return decode[map[string]any](t, []byte(r.settings[cid]))
+// The three registries that there are: both dialects of our daemon, and nginx with Lua on the ports and paths of
+// 2016, which then is the repository too.
+func TestB11B20B22Registries(t *testing.T) {
+	t.Parallel()
+	ours := backend.StartDaemon(t, map[string]any{"registry": map[string]any{
+		"users": []any{map[string]any{"name": "bosh", "password": registryPassword}},
+	}})
+	t.Run("standard", func(t *testing.T) {
+		lifeWithARegistry(t, settingsRegistry{ours.Registry, "bosh", registryPassword})
+	})
+	t.Run("dialect of 2016", func(t *testing.T) {
+		lifeWithARegistry(t, settingsRegistry{ours.Registry + "/registry", "bosh", registryPassword})
+	})
+	t.Run("release of 2016", func(t *testing.T) {
+		f := backend.StartFounding(t)
+		lifeWithARegistry(t, settingsRegistry{f.Registry, f.User, f.Password}, map[string]any{"repository": map[string]any{
+			"stemcells": map[string]any{"url": f.Images}, "metadata": map[string]any{"url": f.Metadata},
+		}})
+		var left []string
+		err := filepath.WalkDir(f.Dir, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() {
+				left = append(left, strings.TrimPrefix(path, f.Dir))
+			}
+			return err
+		})
+		if err != nil || len(left) != 3 {
+			t.Errorf("left in the repository: %v, %v; want image, .meta and sidecar of the stemcell", left, err)
+		}
+	})
 }
 
 // A stemcell of API version 1 has its settings in the registry, its config drive says where (B11: with the
 // credentials once), and disks come and go there (B20: a list of them grew with each), also when Ironic fails in
 // between (B22: such a detach_disk could never be repeated).
-func TestB11B20B22Registry(t *testing.T) {
+func lifeWithARegistry(t *testing.T, r settingsRegistry, changes ...map[string]any) {
 	t.Parallel()
-	r := startRegistry(t)
-	d := newDirector(t, backend.Start(t))
+	d := newDirector(t, backend.Start(t), changes...)
 	d.context = map[string]any{"vm": map[string]any{"stemcell": map[string]any{"api_version": 1}}}
 	node := d.node(backend.NodeSpec{Name: d.class, Properties: map[string]any{"disks": disks(10, 10, 20)}})
 	vm := vmSpec{stemcell: d.stemcell(), env: secretEnv()}
@@ -95,7 +98,7 @@ func TestB11B20B22Registry(t *testing.T) {
 	}
 
 	d = d.with(map[string]any{"registry": map[string]any{
-		"url": strings.Replace(r.url, "://", "://someone:else@", 1), "username": "bosh", "password": registryPassword,
+		"url": strings.Replace(r.url, "://", "://someone:else@", 1), "username": r.user, "password": r.password,
 	}})
 	cid, networks := d.createVM(vm)
 	userData := d.settingsOn(node)
@@ -107,7 +110,7 @@ func TestB11B20B22Registry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if password, _ := endpoint.User.Password(); endpoint.User.Username() != "bosh" || password != registryPassword ||
+	if password, _ := endpoint.User.Password(); endpoint.User.Username() != r.user || password != r.password ||
 		"http://"+endpoint.Host+endpoint.Path != r.url {
 		t.Errorf("user-data says %s; want user and password once in %s", endpoint, r.url)
 	}

@@ -161,7 +161,7 @@ var registryProgram = sync.OnceValues(func() (string, error) {
 	}
 	shared.ends(func() { _ = os.RemoveAll(dir) })
 	program := filepath.Join(dir, "registry")
-	build := exec.Command("go", "build", "-o", program, "bosh-ironic-cpi/src/cmd/registry") //nolint:noctx // for all tests
+	build := exec.Command("go", "build", "-o", program, "bosh-ironic-cpi/src/cmd/registry")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build registry: %w\n%s", err, out)
 	}

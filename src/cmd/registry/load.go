@@ -52,7 +52,7 @@ func fromYAML(text []byte) ([]byte, error) {
 		return nil, errors.New("want keys and values, each key once: " + withoutValues(bad.Errors[0]))
 	}
 	if err != nil {
-		return nil, err
+		return nil, errors.New(withoutValues(err.Error()))
 	}
 	raw, err := json.Marshal(tree)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -176,8 +177,8 @@ type closers []io.Closer
 // Close closes the last one first.
 func (c closers) Close() error {
 	var all error
-	for i := len(c) - 1; i >= 0; i-- {
-		all = errors.Join(all, c[i].Close())
+	for _, one := range slices.Backward(c) {
+		all = errors.Join(all, one.Close())
 	}
 	return all
 }

@@ -5,8 +5,10 @@ import (
 	"io/fs"
 	"mime"
 	"net/http"
+	"net/url"
 	"os"
 	"path"
+	"strings"
 	"syscall"
 )
 
@@ -23,6 +25,8 @@ func (t *Tree) get(w http.ResponseWriter, r *http.Request, key string) {
 		http.Error(w, "no such file", http.StatusNotFound)
 	case err != nil:
 		t.unreadable(w, r, err)
+	case info.IsDir() && !strings.HasSuffix(r.URL.Path, "/"):
+		http.Redirect(w, r, (&url.URL{Path: r.URL.Path + "/"}).EscapedPath(), http.StatusMovedPermanently)
 	case info.IsDir():
 		t.folder(w, r, f)
 	case !info.Mode().IsRegular():

@@ -60,7 +60,7 @@ func (v *view) lock(w http.ResponseWriter, r *http.Request, key string) {
 		}
 		if err != nil {
 			v.tree.locks.remove(now, made.token)
-			(&davAnswer{ResponseWriter: w, view: v}).WriteHeader(http.StatusConflict)
+			(&davAnswer{ResponseWriter: w, view: v}).WriteHeader(http.StatusConflict) //nolint:contextcheck // the view has it
 			return
 		}
 	}

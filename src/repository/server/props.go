@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
+	"maps"
 	"net/http"
 	"os"
 	"strconv"
@@ -44,9 +45,7 @@ func (d deadProps) all() propMap {
 // patched is d with patches applied, in their order.
 func (d deadProps) patched(patches []webdav.Proppatch) deadProps {
 	made := deadProps{}
-	for key, p := range d {
-		made[key] = p
-	}
+	maps.Copy(made, d)
 	for _, patch := range patches {
 		for _, p := range patch.Props {
 			key := p.XMLName.Space + " " + p.XMLName.Local
@@ -166,11 +165,11 @@ func (f *file) DeadProps() (propMap, error) {
 	set := func(name xml.Name, value string) {
 		all[name] = webdav.Property{XMLName: name, InnerXML: []byte(value)}
 	}
-	active := ""
+	var active strings.Builder
 	for _, l := range f.tree.locks.covering(time.Now(), nameOf(f.key)) {
-		active += strings.Replace(f.tree.active(l), "<D:activelock>", `<D:activelock xmlns:D="DAV:">`, 1)
+		active.WriteString(strings.Replace(f.tree.active(l), "<D:activelock>", `<D:activelock xmlns:D="DAV:">`, 1))
 	}
-	set(lockDiscovery, active)
+	set(lockDiscovery, active.String())
 	set(supportedLock, bothLocks)
 	if info.IsDir() {
 		set(quotaAvailable, strconv.FormatInt(f.tree.space.available(), 10))

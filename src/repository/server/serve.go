@@ -70,9 +70,10 @@ func (t *Tree) dav(w http.ResponseWriter, r *http.Request, key string) {
 		}
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	}
-	if to := r.Header.Get("Destination"); to != "" {
-		if u, err := url.Parse(to); err == nil { // the host is a matter of whoever stands before us
-			r.Header.Set("Destination", u.EscapedPath())
+	if u, err := url.Parse(r.Header.Get("Destination")); err == nil && u.Path != "" {
+		r.Header.Set("Destination", u.EscapedPath()) // the host is a matter of whoever stands before us
+		if r.Header.Get("Overwrite") == "" {
+			r.Header.Set("Overwrite", "T") // the standard's default, which the library has for COPY alone
 		}
 	}
 	if r.Method == "LOCK" {
@@ -110,20 +111,31 @@ func (t *Tree) refused(r *http.Request, key string) (status int, text string) {
 		return http.StatusBadRequest, "parts of a file cannot be written"
 	case r.Method == "PROPFIND" && r.Header.Get("Depth") != "0" && r.Header.Get("Depth") != "1":
 		return http.StatusForbidden, `<?xml version="1.0" encoding="utf-8"?><D:error xmlns:D="DAV:"><D:propfind-finite-depth/></D:error>`
-	case (r.Method == "COPY" || r.Method == "MOVE") && t.into(r, key):
-		return http.StatusForbidden, "a folder cannot be put into itself"
+	case r.Method == "COPY" || r.Method == "MOVE":
+		return t.refusedTarget(r, key)
 	}
 	return 0, ""
 }
 
-// into reports whether the destination lies below the source.
-func (t *Tree) into(r *http.Request, key string) bool {
+// refusedTarget is why the target of COPY or MOVE cannot be.
+func (t *Tree) refusedTarget(r *http.Request, key string) (status int, text string) {
 	u, err := url.Parse(r.Header.Get("Destination"))
-	if err != nil {
-		return false // the library says what is wrong
+	if err != nil || u.Path == "" {
+		return http.StatusBadRequest, "want a Destination"
 	}
-	to, ok := t.key(u.Path)
-	return ok && (key == "." || strings.HasPrefix(to, key+"/"))
+	if u.Path != "/"+t.Name && !strings.HasPrefix(u.Path, "/"+t.Name+"/") {
+		return http.StatusBadGateway, "the destination is in another tree"
+	}
+	_, err = t.spool.Root.Stat(key)
+	switch to, ok := t.key(u.Path); {
+	case isMissing(err): // before the library removes what is at the destination
+		return http.StatusNotFound, "no such file"
+	case !ok:
+		return http.StatusForbidden, "no file can have the name of the destination"
+	case key == "." || strings.HasPrefix(to, key+"/"):
+		return http.StatusForbidden, "a folder cannot be put into itself"
+	}
+	return 0, ""
 }
 
 // statuses is what an error means to the client, first match wins. The library's own status stands for all else.

@@ -88,8 +88,8 @@ func (w *watched) Read(p []byte) (int, error) {
 	if most := u.view.tree.MaxFile; most > 0 && w.read > most {
 		return 0, errTooLong
 	}
-	if w.read > u.claim.bytes {
-		if full := u.claim.grow(max(more, int64(n))); full != nil {
+	if w.read > u.claim.bytes && u.claim.grow(max(more, int64(n))) != nil { // near the end, as much as it is
+		if full := u.claim.grow(int64(n)); full != nil {
 			return 0, full
 		}
 	}
