@@ -57,7 +57,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		http.Error(x, "nothing is served here", http.StatusNotFound)
 	}
-	x.renewWrite(time.Now()) // what is buffered goes out after us
+	x.renewLater(time.Now()) // what is buffered goes out after us
 }
 
 // broken answers for a handler that panicked.
@@ -70,6 +70,9 @@ func (d *daemon) broken(x *exchange, r *http.Request, failure any) {
 		http.Error(x, "internal error", http.StatusInternalServerError)
 	}
 }
+
+// longestLogged is how much of a path goes into the log, in bytes.
+const longestLogged = 512
 
 // logRequest writes one line without query, headers or body, which may hold secrets.
 func (d *daemon) logRequest(x *exchange, r *http.Request, part string, took time.Duration) {
@@ -84,8 +87,12 @@ func (d *daemon) logRequest(x *exchange, r *http.Request, part string, took time
 	if x.status != http.StatusUnauthorized {
 		user, _, _ = r.BasicAuth()
 	}
+	path := r.URL.Path
+	if len(path) > longestLogged {
+		path = path[:longestLogged] + "..."
+	}
 	d.Log.LogAttrs(r.Context(), level, "request",
-		slog.String("part", part), slog.String("method", r.Method), slog.String("path", r.URL.Path),
+		slog.String("part", part), slog.String("method", r.Method), slog.String("path", path),
 		slog.Int("status", x.answered()), slog.Duration("took", took), slog.Int64("bytes_in", x.in.got),
 		slog.Int64("bytes_out", x.sent), slog.String("addr", r.RemoteAddr), slog.String("user", user))
 }

@@ -46,9 +46,7 @@ func (x *exchange) answered() int {
 
 // Write implements io.Writer.
 func (x *exchange) Write(p []byte) (int, error) {
-	if now := time.Now(); now.Sub(x.renewed) > x.limits.Stall/4 {
-		x.renewWrite(now)
-	}
+	x.renewLater(time.Now())
 	if x.status == 0 {
 		x.status = http.StatusOK
 	}
@@ -111,6 +109,13 @@ func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 // least is how many bytes must have moved in the time that a deadline gives.
 func (x *exchange) least() int64 {
 	return max(1, int64(float64(x.limits.MinRate)*x.limits.Stall.Seconds()))
+}
+
+// renewLater gives the client more time when a good part of it has passed.
+func (x *exchange) renewLater(now time.Time) {
+	if now.Sub(x.renewed) > x.limits.Stall/4 {
+		x.renewWrite(now)
+	}
 }
 
 // renewWrite gives the client time to take more.

@@ -2,15 +2,17 @@ package server
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
+	"sync"
 	"unicode/utf8"
+
+	"github.com/cespare/xxhash/v2"
 
 	"bosh-ironic-cpi/src/etag"
 )
@@ -134,11 +136,7 @@ func tag(text []byte) string {
 	if len(text) == 0 {
 		return ""
 	}
-	sum := sha256.Sum256(text)
-	quoted := make([]byte, 0, 34)
-	quoted = append(quoted, '"')
-	quoted = hex.AppendEncode(quoted, sum[:16])
-	return string(append(quoted, '"'))
+	return fmt.Sprintf(`"%x-%016x"`, len(text), xxhash.Sum64(text))
 }
 
 // give answers with settings, as every registry wraps them.
@@ -151,10 +149,12 @@ func give(w http.ResponseWriter, r *http.Request, text []byte) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	b := make([]byte, 0, len(text)+len(text)/4+64)
-	b = append(b, `{"settings":`...)
+	buffer := buffers.Get().(*[]byte) //nolint:errcheck,forcetypeassert // nothing else is in it
+	defer buffers.Put(buffer)
+	b := append((*buffer)[:0], `{"settings":`...)
 	b = appendQuoted(b, text)
 	b = append(b, `,"status":"ok"}`...)
+	*buffer = b
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(b)))
 	w.WriteHeader(http.StatusOK)
@@ -163,14 +163,25 @@ func give(w http.ResponseWriter, r *http.Request, text []byte) {
 	}
 }
 
+// buffers are for answers: each agent's question would else be garbage of 10 KiB.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// asIs are the bytes that a JSON string holds as they are.
+var asIs = func() (table [256]bool) {
+	for c := range table {
+		table[c] = c >= ' ' && c != '"' && c != '\\'
+	}
+	return table
+}()
+
 // appendQuoted appends text, which is UTF-8, as a JSON string. encoding/json takes three times as long, and every
 // agent's question passes here.
 func appendQuoted(b, text []byte) []byte {
 	const digits = "0123456789abcdef"
-	b = append(b, '"')
+	b = append(slices.Grow(b, len(text)+len(text)/4), '"')
 	from := 0
 	for i, c := range text {
-		if c >= ' ' && c != '"' && c != '\\' {
+		if asIs[c] {
 			continue
 		}
 		b = append(b, text[from:i]...)
