@@ -48,9 +48,9 @@ func (s *Server) foundingGet(w http.ResponseWriter, r *http.Request, id string, 
 		unknown(w, id)
 		return
 	}
-	text, err := s.settings(r, id)
+	found, err := s.answer(r, id)
 	if err == nil {
-		give(w, r, text)
+		give(w, r, found)
 		return
 	}
 	exists := false
@@ -68,10 +68,10 @@ func (s *Server) foundingGet(w http.ResponseWriter, r *http.Request, id string, 
 }
 
 func (s *Server) foundingHead(w http.ResponseWriter, r *http.Request, id string) {
-	text, err := s.settings(r, id)
+	found, err := s.answer(r, id)
 	exists := err == nil
 	if exists {
-		w.Header().Set("ETag", tag(text))
+		w.Header().Set("ETag", found.tag)
 	}
 	if isMissing(err) {
 		exists, err = s.exists(r.Context(), id)
@@ -107,7 +107,7 @@ func (s *Server) foundingPost(w http.ResponseWriter, r *http.Request, id string)
 	hasFiles, err := s.hasFiles(r.Context(), id)
 	existed := hasFiles
 	if err == nil && !existed {
-		err = s.Store.Update(r.Context(), id, func(old []byte, exists bool) ([]byte, bool, error) {
+		err = s.update(r.Context(), id, func(old []byte, exists bool) ([]byte, bool, error) {
 			existed = exists
 			return old, true, nil
 		})

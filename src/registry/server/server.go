@@ -30,6 +30,8 @@ type Files interface {
 
 // Config says what to serve.
 type Config struct {
+	// Store is where settings are. One that only this process writes has a method Alone() bool that says so: then
+	// what was read may be answered again.
 	Store Store
 	Files Files           // may be nil
 	Users *httpauth.Users // nil: everybody
@@ -42,7 +44,11 @@ type Config struct {
 }
 
 // A Server answers for both dialects.
-type Server struct{ Config }
+type Server struct {
+	Config
+	alone   bool // nobody else writes the store
+	answers answers
+}
 
 // New checks the configuration.
 func New(c Config) (*Server, error) {
@@ -52,7 +58,11 @@ func New(c Config) (*Server, error) {
 	case c.MaxSettings <= 0:
 		return nil, errors.New("longest settings: want a size above 0")
 	}
-	return &Server{Config: c}, nil
+	s := &Server{Config: c}
+	if store, ok := c.Store.(interface{ Alone() bool }); ok {
+		s.alone = store.Alone()
+	}
+	return s, nil
 }
 
 // Routes are the paths of both dialects.

@@ -306,6 +306,55 @@ func TestConditions(t *testing.T) {
 	}
 }
 
+// Whoever has read an answer to his PUT reads nothing older, however many others read meanwhile; what is kept in
+// memory must never outlive what is on disk.
+func TestReadersSeeNothingOld(t *testing.T) {
+	url := start(t, server.Config{Store: stores["journal"](t)}) + "/instances/a/settings"
+	ask(t, "PUT", url, `{"n":0}`, nil)
+	done := make(chan struct{})
+	var reading sync.WaitGroup
+	for range 8 {
+		reading.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					ask(t, "GET", url, "", nil)
+				}
+			}
+		})
+	}
+	for n := 1; n <= 300; n++ {
+		ask(t, "PUT", url, fmt.Sprintf(`{"n":%d}`, n), nil)
+		if _, body, _ := ask(t, "GET", url, "", nil); !strings.Contains(body, fmt.Sprintf(`{\"n\":%d}`, n)) {
+			t.Fatalf("after PUT %d: %s", n, body)
+		}
+	}
+	ask(t, "DELETE", url, "", nil)
+	if status, body, _ := ask(t, "GET", url, "", nil); status != 404 {
+		t.Errorf("after DELETE: %d %s", status, body)
+	}
+	close(done)
+	reading.Wait()
+}
+
+// More than is kept: all is answered, and memory stays bounded.
+func TestMoreThanIsKept(t *testing.T) {
+	base := start(t, server.Config{Store: stores["journal"](t)})
+	text := func(n int) string { return fmt.Sprintf(`{"n": %d, "x": %q}`, n, strings.Repeat("x", 300<<10)) }
+	for n := range 40 {
+		ask(t, "PUT", fmt.Sprintf("%s/instances/vm-%d/settings", base, n), text(n), nil)
+	}
+	for range 2 {
+		for n := range 40 {
+			if _, body, _ := ask(t, "GET", fmt.Sprintf("%s/instances/vm-%d/settings", base, n), "", nil); !strings.Contains(body, fmt.Sprintf(`{\"n\": %d,`, n)) {
+				t.Errorf("vm-%d: %.40s", n, body)
+			}
+		}
+	}
+}
+
 // Read, add one, write if nobody else has: fifty at once lose nothing.
 func TestIncrementsAtOnce(t *testing.T) {
 	for name, store := range stores {

@@ -2,14 +2,13 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strconv"
-	"sync"
 	"unicode/utf8"
 
 	"github.com/cespare/xxhash/v2"
@@ -73,7 +72,7 @@ func (s *Server) put(w http.ResponseWriter, r *http.Request, id string) (existed
 	if err := Check(id, text); err != nil {
 		return false, err
 	}
-	err = s.Store.Update(r.Context(), id, func(old []byte, _ bool) ([]byte, bool, error) {
+	err = s.update(r.Context(), id, func(old []byte, _ bool) ([]byte, bool, error) {
 		existed = len(old) > 0
 		return text, true, condition(r, old)
 	})
@@ -86,7 +85,7 @@ func (s *Server) put(w http.ResponseWriter, r *http.Request, id string) (existed
 // remove ends an id, if the request's conditions hold. Where there were no settings it returns errMissing.
 func (s *Server) remove(r *http.Request, id string) error {
 	missing := false
-	err := s.Store.Update(r.Context(), id, func(old []byte, _ bool) ([]byte, bool, error) {
+	err := s.update(r.Context(), id, func(old []byte, _ bool) ([]byte, bool, error) {
 		missing = len(old) == 0
 		return nil, false, condition(r, old)
 	})
@@ -139,32 +138,47 @@ func tag(text []byte) string {
 	return fmt.Sprintf(`"%x-%016x"`, len(text), xxhash.Sum64(text))
 }
 
+// answer is what GET and HEAD of settings answer, or errMissing.
+func (s *Server) answer(r *http.Request, id string) (*given, error) {
+	known, age := s.answers.find(id)
+	if known != nil {
+		return known, nil
+	}
+	text, err := s.settings(r, id)
+	if err != nil {
+		return nil, err
+	}
+	b := append(make([]byte, 0, len(text)+len(text)/2+64), `{"settings":`...)
+	b = append(appendQuoted(b, text), `,"status":"ok"}`...)
+	made := &given{body: b, tag: tag(text)}
+	if s.alone {
+		s.answers.keep(id, made, age)
+	}
+	return made, nil
+}
+
+// update has the store change the text of id.
+func (s *Server) update(ctx context.Context, id string, change func(old []byte, exists bool) (text []byte, keep bool, err error)) error {
+	defer s.answers.forget(id) // also after an error: the store may have changed all the same
+	return s.Store.Update(ctx, id, change)
+}
+
 // give answers with settings, as every registry wraps them.
-func give(w http.ResponseWriter, r *http.Request, text []byte) {
+func give(w http.ResponseWriter, r *http.Request, g *given) {
 	h := w.Header()
-	ours := tag(text)
-	h.Set("ETag", ours)
+	h.Set("ETag", g.tag)
 	h.Set("Cache-Control", "no-store")
-	if none := r.Header.Get("If-None-Match"); etag.Names(none, ours) {
+	if none := r.Header.Get("If-None-Match"); none != "" && etag.Names(none, g.tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	buffer := buffers.Get().(*[]byte) //nolint:errcheck,forcetypeassert // nothing else is in it
-	defer buffers.Put(buffer)
-	b := append((*buffer)[:0], `{"settings":`...)
-	b = appendQuoted(b, text)
-	b = append(b, `,"status":"ok"}`...)
-	*buffer = b
 	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(b)))
+	h.Set("Content-Length", strconv.Itoa(len(g.body)))
 	w.WriteHeader(http.StatusOK)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(b) //nolint:gosec // JSON; a client that is gone needs none
+		_, _ = w.Write(g.body) //nolint:gosec // JSON; a client that is gone needs none
 	}
 }
-
-// buffers are for answers: each agent's question would else be garbage of 10 KiB.
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // asIs are the bytes that a JSON string holds as they are.
 var asIs = func() (table [256]bool) {
@@ -178,7 +192,7 @@ var asIs = func() (table [256]bool) {
 // agent's question passes here.
 func appendQuoted(b, text []byte) []byte {
 	const digits = "0123456789abcdef"
-	b = append(slices.Grow(b, len(text)+len(text)/4), '"')
+	b = append(b, '"')
 	from := 0
 	for i, c := range text {
 		if asIs[c] {

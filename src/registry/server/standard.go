@@ -22,9 +22,9 @@ func (s *Server) standard(w http.ResponseWriter, r *http.Request) {
 	var err error
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
-		var text []byte
-		if text, err = s.settings(r, id); err == nil {
-			give(w, r, text)
+		var found *given
+		if found, err = s.answer(r, id); err == nil {
+			give(w, r, found)
 		}
 	case http.MethodPut:
 		var existed bool
