@@ -3,13 +3,12 @@ package server
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/go-json-experiment/json/jsontext"
 	"io"
 	"net/http"
 	"strconv"
-	"unicode/utf8"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -48,7 +47,7 @@ func Check(id string, text []byte) error {
 	switch start := bytes.TrimLeft(text, " \t\r\n"); {
 	case !validID(id):
 		return errBadID
-	case len(start) == 0 || start[0] != '{' || !utf8.Valid(text) || !json.Valid(text):
+	case len(start) == 0 || start[0] != '{' || !jsontext.Value(text).IsValid(jsontext.AllowDuplicateNames(true)):
 		return errBadText
 	}
 	return nil
