@@ -144,7 +144,7 @@ func (c *CPI) provide(ctx context.Context, b *build) error {
 // the Director, nobody would ever delete the VM: so its claim still has a deadline, until a first call about the
 // VM confirms it (set_vm_metadata follows at once).
 func (c *CPI) finish(ctx context.Context, b *build) error {
-	if err := c.Metadata.Delete(ctx, b.cid); err != nil {
+	if err := c.Metadata.Delete(ctx, deliveryFolder(b.cid)); err != nil {
 		return fmt.Errorf("delete the settings that node %s has read: %w", b.node.Label(), err)
 	}
 	b.document = b.document.at(stepFinish, c.Options.Timeouts.Deploy)

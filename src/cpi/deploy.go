@@ -41,7 +41,7 @@ func (c *CPI) storeSettings(ctx context.Context, b *build) error {
 			return err
 		}
 	}
-	key := b.cid + "/" + uuid.NewString()
+	key := deliveryFolder(b.cid) + "/" + uuid.NewString()
 	draft, err := c.Metadata.Upload(ctx, bytes.NewReader(content), int64(len(content)))
 	if err != nil {
 		return fmt.Errorf("store the settings of VM %s: %w", b.cid, err)
@@ -52,6 +52,10 @@ func (c *CPI) storeSettings(ctx context.Context, b *build) error {
 	b.settingsURL, err = c.Metadata.URL(ctx, key, c.Options.Timeouts.Deploy+c.Options.Timeouts.Claim)
 	return err
 }
+
+// deliveryFolder is where a VM's settings lie in the repository until its server has fetched them. It is not named CID
+// alone: the registry of 2016 keeps what it knows of an instance in the folder of that name.
+func deliveryFolder(cid string) string { return "deliver-" + cid }
 
 // settings is all that the agent is told.
 func (c *CPI) settings(b *build) agentenv.Settings {

@@ -102,7 +102,7 @@ func (c *CPI) cleanByHand(ctx context.Context, v *vm) error {
 
 // removeSettings deletes what machines could fetch: config drive, injected settings, registry entry.
 func (c *CPI) removeSettings(ctx context.Context, v *vm) error {
-	if err := c.Metadata.Delete(ctx, v.cid); err != nil {
+	if err := c.Metadata.Delete(ctx, deliveryFolder(v.cid)); err != nil {
 		return fmt.Errorf("delete the settings of VM %s: %w", v.cid, err)
 	}
 	if c.Registry == nil {
