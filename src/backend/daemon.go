@@ -77,7 +77,7 @@ func (d *Daemon) end(signal os.Signal) error {
 func startDaemon(ctx context.Context, dir string, changes map[string]any) (*Daemon, error) {
 	var err error
 	for range 5 { // another process may take an address between our question and the daemon
-		registry, repository := freeAddress(), freeAddress()
+		registry, repository := FreeAddress(), FreeAddress()
 		d := &Daemon{
 			Registry: "http://" + registry, Repository: "http://" + repository,
 			Data: filepath.Join(dir, "data"), Config: filepath.Join(dir, "registry.yml"), Log: filepath.Join(dir, "registry.log"),
@@ -88,6 +88,7 @@ func startDaemon(ctx context.Context, dir string, changes map[string]any) (*Daem
 			"repository": map[string]any{"listen": []any{d.Repository}, "min_free": "0"},
 		}
 		Overlay(configuration, changes)
+		d.Registry, d.Repository = listens(configuration["registry"]), listens(configuration["repository"])
 		text, bad := json.MarshalIndent(configuration, "", "  ") // JSON is YAML
 		if bad != nil {
 			return nil, bad
@@ -168,8 +169,28 @@ var registryProgram = sync.OnceValues(func() (string, error) {
 	return program, nil
 })
 
-// freeAddress is one that nobody listens on, most likely.
-func freeAddress() string {
+// listens is the first address of a part.
+func listens(part any) string {
+	group, _ := part.(map[string]any)
+	all, _ := group["listen"].([]any)
+	if len(all) == 0 {
+		return ""
+	}
+	return fmt.Sprint(all[0])
+}
+
+// DaemonProgram is the daemon itself, for a test that starts it in its own way.
+func DaemonProgram(t testing.TB) string {
+	t.Helper()
+	program, err := registryProgram()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return program
+}
+
+// FreeAddress is one on loopback that nobody listens on, most likely: HOST:PORT.
+func FreeAddress() string {
 	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // for a moment
 	if err != nil {
 		return "127.0.0.1:0" // the daemon will say what is wrong

@@ -31,9 +31,9 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if to != nil {
 		part, of = to.service, to.metrics
 	}
-	of.inFlight.Inc()
+	of.underWay.Inc()
 	defer func() {
-		of.inFlight.Dec()
+		of.underWay.Dec()
 		failure := recover()
 		if failure != nil {
 			d.broken(x, r, failure)

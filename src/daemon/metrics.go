@@ -14,7 +14,7 @@ import (
 type metrics struct {
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
-	inFlight *prometheus.GaugeVec
+	underWay *prometheus.GaugeVec
 	received *prometheus.CounterVec
 	sent     *prometheus.CounterVec
 	open     *prometheus.GaugeVec
@@ -25,7 +25,7 @@ type metrics struct {
 type serviceMetrics struct {
 	all            *metrics
 	name           string
-	inFlight       prometheus.Gauge
+	underWay       prometheus.Gauge
 	received, sent prometheus.Counter
 }
 
@@ -38,7 +38,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "bosh_ironic_http_request_seconds", Help: "From a request's head to the end of its answer.",
 			Buckets: []float64{.0005, .002, .01, .05, .25, 1, 5, 30, 300},
 		}, []string{"part", "method"}),
-		inFlight: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		underWay: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "bosh_ironic_http_requests_in_flight", Help: "Requests under way.",
 		}, []string{"part"}),
 		received: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -51,14 +51,14 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "bosh_ironic_http_connections", Help: "Connections that are open.",
 		}, []string{"address"}),
 	}
-	r.MustRegister(m.requests, m.seconds, m.inFlight, m.received, m.sent, m.open)
+	r.MustRegister(m.requests, m.seconds, m.underWay, m.received, m.sent, m.open)
 	m.none = m.service("none")
 	return m
 }
 
 func (m *metrics) service(name string) *serviceMetrics {
 	return &serviceMetrics{
-		all: m, name: name, inFlight: m.inFlight.WithLabelValues(name),
+		all: m, name: name, underWay: m.underWay.WithLabelValues(name),
 		received: m.received.WithLabelValues(name), sent: m.sent.WithLabelValues(name),
 	}
 }

@@ -16,10 +16,14 @@ import (
 )
 
 const (
-	classes = "1, 2"
-	allowed = "OPTIONS, GET, HEAD, PUT, DELETE, MKCOL, COPY, MOVE, PROPFIND, PROPPATCH, LOCK, UNLOCK"
+	classes = "1, 2"  // of WebDAV
 	maxXML  = 1 << 20 // bytes of a request that is XML
 )
+
+// allowed are the methods that a tree knows.
+var allowed = []string{
+	"OPTIONS", "GET", "HEAD", "PUT", "DELETE", "MKCOL", "COPY", "MOVE", "PROPFIND", "PROPPATCH", "LOCK", "UNLOCK",
+}
 
 // ServeHTTP implements http.Handler for all below /NAME/.
 func (t *Tree) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -35,11 +39,11 @@ func (t *Tree) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodOptions:
 		h := w.Header()
 		h.Set("DAV", classes)
-		h.Set("Allow", allowed)
+		h.Set("Allow", strings.Join(allowed, ", "))
 		h.Set("MS-Author-Via", "DAV")
 		w.WriteHeader(http.StatusOK)
-	case !strings.Contains(allowed, r.Method):
-		w.Header().Set("Allow", allowed)
+	case !slices.Contains(allowed, r.Method):
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 	default:
 		t.dav(w, r, key)
