@@ -3,11 +3,13 @@
 package main
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"bosh-ironic-cpi/src/backend"
 )
@@ -24,13 +26,19 @@ func TestWithoutConfiguration(t *testing.T) {
 	dir := t.TempDir()
 	script := `
 ip link set lo up && ip address add 10.0.0.5/32 dev lo || exit 1
-cd "$1" && "$0" 2>log &
+cd "$1" || exit 1
+"$0" >log 2>&1 &
+daemon=$!
 curl -sS --retry 100 --retry-connrefused --retry-delay 0 --retry-max-time 10 http://127.0.0.1:25777/readyz
 curl -sS -o /dev/null -w '%{http_code}\n' -T /etc/hostname http://127.0.0.1:8081/images/deep/file
 curl -sS http://127.0.0.1:25777/registry/instances/none/settings
 curl -s http://10.0.0.5:8081/images/deep/file; echo "others: $?"
-kill %1; wait %1; echo "ended: $?"`
-	out, err := exec.CommandContext(t.Context(), "unshare", "--net", "bash", "-c", script, backend.DaemonProgram(t), dir).CombinedOutput()
+kill $daemon; wait $daemon; echo "ended: $?"`
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	run := exec.CommandContext(ctx, "unshare", "--net", "--pid", "--fork", "--kill-child", "bash", "-c", script, backend.DaemonProgram(t), dir)
+	run.WaitDelay = time.Second
+	out, err := run.CombinedOutput()
 	if want := "ok\n201\nId 'none' not found\nothers: 7\nended: 0\n"; err != nil || string(out) != want {
 		log, _ := os.ReadFile(filepath.Join(dir, "log"))
 		t.Errorf("%v: %s\nwant %s\n%s", err, out, want, log)
