@@ -25,7 +25,8 @@ type Daemon struct {
 	Config     string // its configuration file
 	Log        string // where its log goes
 	process    *exec.Cmd
-	ended      chan error
+	ended      chan struct{} // closed at the process' end
+	err        error         // how it ended
 }
 
 // StartDaemon runs the daemon until the test ends. changes are laid over a configuration that has data and two
@@ -67,10 +68,9 @@ func (d *Daemon) end(signal os.Signal) error {
 	if d.ended == nil {
 		return nil
 	}
-	_ = d.process.Process.Signal(signal)
-	err := <-d.ended
-	d.ended = nil
-	return err
+	_ = d.process.Process.Signal(signal) // it may have ended
+	<-d.ended
+	return d.err
 }
 
 // startDaemon configures a daemon in dir and waits until it is ready.
@@ -120,14 +120,15 @@ func (d *Daemon) run(ctx context.Context) error {
 	d.process = exec.Command(program, "-config", d.Config) //nolint:noctx // it ends by end
 	d.process.Stdout, d.process.Stderr = log, log
 	d.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	started, ended := make(chan error), make(chan error, 1)
+	started, ended := make(chan error), make(chan struct{})
 	go func() {
 		runtime.LockOSThread() // the kernel watches the thread that started it, not the process
 		defer runtime.UnlockOSThread()
 		err := d.process.Start()
 		started <- err
 		if err == nil {
-			ended <- d.process.Wait()
+			d.err = d.process.Wait()
+			close(ended)
 		}
 	}()
 	if err := <-started; err != nil {
@@ -142,9 +143,8 @@ func (d *Daemon) run(ctx context.Context) error {
 	}()
 	select {
 	case err = <-answered:
-	case err = <-ended:
-		ended <- err // for end
-		err = errors.Join(errors.New("registry ended at its start"), err)
+	case <-ended:
+		err = errors.Join(errors.New("registry ended at its start"), d.err)
 	}
 	if err == nil {
 		return nil

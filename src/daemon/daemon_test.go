@@ -506,7 +506,7 @@ func TestPace(t *testing.T) {
 	}}
 	d := start(t, daemon.Config{
 		Services: one("a", p, address(t, "127.0.0.1:0")),
-		Limits:   daemon.Limits{Stall: 500 * time.Millisecond, MinRate: 1000, Header: time.Second},
+		Limits:   daemon.Limits{Stall: time.Second, MinRate: 200, Header: time.Second},
 	})
 	dial := func(request string) net.Conn {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(d.urls[0], "http://"))
@@ -534,9 +534,9 @@ func TestPace(t *testing.T) {
 	if err := <-got; err != nil {
 		t.Errorf("2,000 bytes a second: %v", err)
 	}
-	every(dial("PUT /take/ HTTP/1.1\r\nHost: h\r\nContent-Length: 4000\r\n\r\n"), 10) // 200
+	every(dial("PUT /take/ HTTP/1.1\r\nHost: h\r\nContent-Length: 4000\r\n\r\n"), 1) // 20
 	if err := <-got; err == nil || !strings.Contains(err.Error(), "too slowly") {
-		t.Errorf("200 bytes a second: %v", err)
+		t.Errorf("20 bytes a second: %v", err)
 	}
 	dial("GET /give/ HTTP/1.1\r\nHost: h\r\n\r\n") // and nothing is read
 	select {

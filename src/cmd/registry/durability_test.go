@@ -238,6 +238,14 @@ func TestStopLetsAnUploadFinish(t *testing.T) {
 	if _, err := body.Write(piece); err != nil {
 		t.Fatal(err)
 	}
+	underWay := filepath.Join(d.Data, "images", ".uploads", "[A-Z0-9]*")
+	err = wait.Until(t.Context(), wait.Pace{Every: 5 * time.Millisecond, Limit: 10 * time.Second}, "the upload to begin", func(context.Context) (bool, string, error) {
+		found, err := filepath.Glob(underWay)
+		return len(found) > 0, "nothing", err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	stopped := make(chan error, 1)
 	go func() { stopped <- d.Stop() }()
 	err = wait.Until(t.Context(), wait.Pace{Every: 5 * time.Millisecond, Limit: 10 * time.Second}, "no new connections", func(ctx context.Context) (bool, string, error) {
