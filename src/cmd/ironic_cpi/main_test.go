@@ -9,10 +9,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"bosh-ironic-cpi/src/config"
+	"bosh-ironic-cpi/src/docstest"
 )
 
 func TestMain(m *testing.M) {
@@ -46,80 +46,34 @@ func answer(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-const page = "../../../docs/configuration.md"
+const page = "configuration.md"
 
 func TestDocsOfConfiguration(t *testing.T) {
-	text := read(t, page)
-	head, rest, found := strings.Cut(text, "configuration.go -->\n")
-	_, tail, ended := strings.Cut(rest, "<!-- end -->")
-	if !found || !ended {
-		t.Fatalf("%s has no place for the keys", page)
-	}
-	want := head + "configuration.go -->\n" + config.Reference(configuration{}) + "<!-- end -->" + tail
-	if text == want {
-		return
-	}
-	if os.Getenv("UPDATE") == "" {
-		t.Fatalf("%s is stale: make docs (-have +want):\n%s", page, cmp.Diff(text, want))
-	}
-	if err := os.WriteFile(page, []byte(want), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	docstest.Table(t, page, "keys", config.Reference(configuration{}))
 }
 
 // Each example of the docs is a whole configuration; the secrets' files are made up.
 func TestDocsExamplesAreRead(t *testing.T) {
-	examples := regexp.MustCompile("(?s)```json\n(.*?)```").FindAllStringSubmatch(read(t, page), -1)
-	if len(examples) < 3 {
-		t.Fatalf("only %d examples in %s", len(examples), page)
-	}
 	secrets := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secrets, []byte("a secret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	inJobs := regexp.MustCompile(`/var/vcap/jobs/[^"]*`)
-	for _, e := range examples {
+	for _, e := range docstest.Examples(t, page, "json", 3) {
 		file := filepath.Join(t.TempDir(), "cpi.json")
-		if err := os.WriteFile(file, []byte(inJobs.ReplaceAllString(e[1], secrets)), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(inJobs.ReplaceAllString(e, secrets)), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if _, _, err := load(file, nil, func(json.RawMessage) {}); err != nil {
-			t.Errorf("%v in\n%s", err, e[1])
+			t.Errorf("%v in\n%s", err, e)
 		}
 	}
 }
 
 // Every key that the table of old properties names as the new place exists.
 func TestDocsNameTrueKeys(t *testing.T) {
-	_, table, _ := strings.Cut(read(t, page), "## From the properties")
-	keys := config.Reference(configuration{})
-	dotted := regexp.MustCompile("`([a-z_]+[.][a-z_.]+)[:`]")
-	checked := 0
-	for line := range strings.Lines(table) {
-		cells := strings.Split(line, "|")
-		if len(cells) != 4 {
-			continue
-		}
-		for _, found := range dotted.FindAllStringSubmatch(cells[2], -1) {
-			checked++
-			key := regexp.MustCompile(`[.]options[.].*`).ReplaceAllString(found[1], ".options")
-			if !strings.Contains(keys, "| `"+key+"` |") {
-				t.Errorf("no key %s, in %s", key, line)
-			}
-		}
-	}
-	if checked < 45 {
-		t.Errorf("only %d keys were found in the table", checked)
-	}
-}
-
-func read(t *testing.T, name string) string {
-	t.Helper()
-	text, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
+	key := regexp.MustCompile("`([a-z_]+[.][a-z_.]+)[:`]")
+	docstest.Keys(t, page, "## From the properties", key, config.Reference(configuration{}), 45)
 }
 
 // BenchmarkInfo measures a whole process: start, one info, end.

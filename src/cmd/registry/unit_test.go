@@ -3,6 +3,7 @@
 package main
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -15,7 +16,11 @@ func TestUnitFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := strings.ReplaceAll(read(t, unit), "/usr/local/bin/registry", "/bin/true")
+	shipped, err := os.ReadFile(unit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.ReplaceAll(string(shipped), "/usr/local/bin/registry", "/bin/true")
 	dir := t.TempDir()
 	out, err := exec.CommandContext(t.Context(), "systemd-analyze", "verify", "--man=no", written(t, dir, "registry.service", text)).CombinedOutput()
 	ours := strings.Contains(string(out), "registry.service")
