@@ -29,7 +29,7 @@ ip link set lo up && ip address add 10.0.0.5/32 dev lo || exit 1
 cd "$1" || exit 1
 "$0" >log 2>&1 &
 daemon=$!
-curl -sS --retry 100 --retry-connrefused --retry-delay 0 --retry-max-time 10 http://127.0.0.1:25777/readyz
+curl -s --retry 100 --retry-connrefused --retry-delay 0 --retry-max-time 10 http://127.0.0.1:25777/readyz
 curl -sS -o /dev/null -w '%{http_code}\n' -T /etc/hostname http://127.0.0.1:8081/images/deep/file
 curl -sS http://127.0.0.1:25777/registry/instances/none/settings
 curl -s http://10.0.0.5:8081/images/deep/file; echo "others: $?"
