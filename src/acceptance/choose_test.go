@@ -199,11 +199,11 @@ func TestNodesThatAreNotFree(t *testing.T) {
 	d.backend.Provision(t, retired, "manage", "manageable")
 	d.backend.Patch(t, retired, "/retired", true)
 	// The API sets these itself, and only in states that are not free; the CPI must not rely on that.
-	d.database("UPDATE nodes SET protected = 1 WHERE uuid = ?", protected)
-	d.database("UPDATE nodes SET fault = 'power failure' WHERE uuid = ?", faulty)
-	d.database("UPDATE nodes SET reservation = 'conductor-9' WHERE uuid = ?", locked)
-	d.database("UPDATE nodes SET provision_state = 'inspect failed' WHERE uuid = ?", moved)
-	defer d.database("UPDATE nodes SET reservation = NULL WHERE uuid = ?", locked)
+	d.database("UPDATE nodes SET protected = 1 WHERE uuid = %s", protected)
+	d.database("UPDATE nodes SET fault = 'power failure' WHERE uuid = %s", faulty)
+	d.database("UPDATE nodes SET reservation = 'conductor-9' WHERE uuid = %s", locked)
+	d.database("UPDATE nodes SET provision_state = 'inspect failed' WHERE uuid = %s", moved)
+	defer d.database("UPDATE nodes SET reservation = NULL WHERE uuid = %s", locked)
 
 	message := d.fails("VMCreationFailed", true, "create_vm", d.arguments(picky(d.stemcell()))...)
 	d.missed(message, maintained, "is in maintenance: new fans")
@@ -215,12 +215,16 @@ func TestNodesThatAreNotFree(t *testing.T) {
 	d.missed(message, moved, "provision_state is inspect failed, available or manageable wanted")
 }
 
-// database changes what no request can, in Ironic's own tables.
+// database changes what no request can, in Ironic's own tables: %s stands for an argument.
 func (d *director) database(statement string, args ...string) {
 	d.t.Helper()
-	const program = "import sqlite3, sys\nwith sqlite3.connect(sys.argv[1], timeout=60) as c: c.execute(sys.argv[2], sys.argv[3:])"
-	file := filepath.Join(d.backend.Dir, "ironic.sqlite")
-	if out, err := exec.Command("/usr/bin/python3", append([]string{"-c", program, file, statement}, args...)...).CombinedOutput(); err != nil {
+	const program = `
+import pymysql, sys
+db = pymysql.connect(unix_socket=sys.argv[1], user="root", database="ironic", autocommit=True)
+db.cursor().execute(sys.argv[2], sys.argv[3:])
+`
+	socket := filepath.Join(d.backend.Dir, "db.sock")
+	if out, err := exec.Command("/usr/bin/python3", append([]string{"-c", program, socket, statement}, args...)...).CombinedOutput(); err != nil {
 		d.t.Fatalf("%s: %v\n%s", statement, err, out)
 	}
 }
@@ -432,9 +436,9 @@ func (d *director) multiply(node string, n int) {
 		maintenance console_enabled automated_clean protected retired inspect_interface deploy_interface boot_interface
 		bios_interface console_interface management_interface network_interface power_interface raid_interface
 		rescue_interface storage_interface vendor_interface created_at`), ", ")
-	d.database(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < `+fmt.Sprint(n)+`)
-		INSERT INTO nodes (uuid, name, `+columns+`)
-		SELECT printf('00000000-0000-4000-8000-%012d', i), printf('copy-%d', i), `+columns+` FROM nodes, n WHERE uuid = ?`, node)
+	d.database(`INSERT INTO nodes (uuid, name, `+columns+`)
+		SELECT CONCAT('00000000-0000-4000-8000-', LPAD(seq, 12, '0')), CONCAT('copy-', seq), `+columns+`
+		FROM nodes, seq_1_to_`+fmt.Sprint(n)+` WHERE uuid = %s`, node)
 }
 
 // Sizes become those of servers that exist, and a VM that asks for them gets one.

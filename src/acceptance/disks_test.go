@@ -7,8 +7,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -267,16 +265,8 @@ func (d *director) inspected(node string, inventory map[string]any) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	const insert = `
-import sqlite3, sys
-db = sqlite3.connect(sys.argv[1], timeout=60)
-with db:
-    db.execute("INSERT INTO node_inventory (node_id, inventory_data, plugin_data, version) SELECT id, ?, '{}', '1.0' FROM nodes WHERE uuid = ?", (sys.argv[3], sys.argv[2]))
-`
-	database := filepath.Join(d.backend.Dir, "ironic.sqlite")
-	if out, err := exec.Command("/usr/bin/python3", "-c", insert, database, node, string(text)).CombinedOutput(); err != nil {
-		d.t.Fatalf("store an inventory: %v\n%s", err, out)
-	}
+	d.database("INSERT INTO node_inventory (node_id, inventory_data, plugin_data, version) "+
+		"SELECT id, %s, '{}', '1.0' FROM nodes WHERE uuid = %s", string(text), node)
 }
 
 // What inspection found counts more than what the operator once declared.
