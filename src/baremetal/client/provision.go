@@ -66,12 +66,21 @@ func (c *Client) Provision(ctx context.Context, uuid string, p baremetal.Provisi
 	return c.do(ctx, r, nil)
 }
 
+// worked are the states in which a conductor holds the node's lock all the time, but for moments between two steps. One
+// that loses its database there gives the lock up and leaves the state (Ironic 21.4: "Async execution of … failed").
+var worked = map[baremetal.ProvisionState]bool{
+	baremetal.Verifying: true, baremetal.Cleaning: true, baremetal.Deploying: true, baremetal.Deleting: true,
+}
+
+// abandonedAfter is far longer than such a moment, and far shorter than a deployment's limit.
+const abandonedAfter = time.Minute
+
 // Settle waits until the node is in one of the wanted states and unlocked, for at most limit (zero: as long as
 // ctx), and returns it.
 //
 // ErrFailed, with Ironic's last_error, when it ends elsewhere: in a failed state, or at rest in one that is not
-// wanted, such as enroll after manage. The node comes with that error, too. A service that does not answer for
-// a while is waited for.
+// wanted, such as enroll after manage, or left behind by a conductor whose own work broke. The node comes with that
+// error, too. A service that does not answer for a while is waited for.
 func (c *Client) Settle(
 	ctx context.Context, uuid string, limit time.Duration, want ...baremetal.ProvisionState,
 ) (baremetal.Node, error) {
@@ -79,6 +88,7 @@ func (c *Client) Settle(
 	pace := c.pace
 	pace.Limit = limit
 	var n baremetal.Node
+	var left time.Time // since when nobody is at work on it
 	err := wait.Until(ctx, pace, goal, func(ctx context.Context) (bool, string, error) {
 		now, err := c.Node(ctx, uuid)
 		if err != nil {
@@ -91,6 +101,14 @@ func (c *Client) Settle(
 			return true, "", nil
 		case n.ProvisionState.Failed(), n.TargetProvisionState == "":
 			return false, "", failed("wait for "+goal, n, "is "+string(n.ProvisionState))
+		}
+		switch {
+		case n.Reservation != "" || n.LastError == "" || !worked[n.ProvisionState]:
+			left = time.Time{}
+		case left.IsZero():
+			left = time.Now()
+		case time.Since(left) > abandonedAfter:
+			return false, "", failed("wait for "+goal, n, "was left "+string(n.ProvisionState)+"; a restart of its conductor fails it properly")
 		}
 		return false, string(n.ProvisionState), nil
 	})

@@ -35,6 +35,9 @@ func TestSettle(t *testing.T) {
 		{"at rest elsewhere", []string{state("verifying", "manageable", ""), state("enroll", "", `, "last_error": "wrong password"`)}, baremetal.ErrFailed, "is enroll: wrong password", 2},
 		{"the service is away for a while", []string{state("deploying", "active", ""), "refused", "503 ", "lost", state("active", "", "")}, nil, "", 5},
 		{"the node is gone", []string{state("deploying", "active", ""), gone}, baremetal.ErrNotFound, "could not be found", 2},
+		{"left behind", []string{state("deploying", "active", `, "last_error": "Async execution of do_node_deploy failed"`)}, baremetal.ErrFailed, "was left deploying; a restart of its conductor fails it properly: Async", 0},
+		{"not left: it waits", []string{state("wait call-back", "active", `, "last_error": "x"`)}, context.DeadlineExceeded, "", 0},
+		{"not left: locked", []string{state("deploying", "active", `, "last_error": "x", "reservation": "c1"`)}, context.DeadlineExceeded, "", 0},
 		{"too long", []string{state("wait call-back", "active", "")}, context.DeadlineExceeded, "waiting for node " + nodeID + " to be active (now: wait call-back)", 0},
 		{"passwords", []string{state("deploy failed", "active", `, "last_error": "GET http://cpi:hunter2@store/ failed"`)}, baremetal.ErrFailed, "http://***@store/", 1},
 	}
