@@ -114,7 +114,18 @@ const (
 	TargetOn     PowerTarget = "power on"
 	TargetOff    PowerTarget = "power off"
 	TargetReboot PowerTarget = "rebooting"
+
+	TargetSoftOff    PowerTarget = "soft power off"
+	TargetSoftReboot PowerTarget = "soft rebooting"
 )
+
+// End is the power state that the target leads to.
+func (t PowerTarget) End() PowerState {
+	if t == TargetOff || t == TargetSoftOff {
+		return PowerOff
+	}
+	return PowerOn
+}
 
 // A Verb moves a node through the state machine.
 type Verb string
@@ -129,6 +140,10 @@ const (
 	VerbDeleted Verb = "deleted"
 	VerbRebuild Verb = "rebuild"
 	VerbAbort   Verb = "abort"
+
+	VerbAdopt    Verb = "adopt"
+	VerbRescue   Verb = "rescue"
+	VerbUnrescue Verb = "unrescue"
 )
 
 // A Provision is the body of PUT states/provision.

@@ -1,0 +1,29 @@
+// Package all is the list of drivers: a new one is a line here.
+package all
+
+import (
+	"bosh-ironic-cpi/src/driver"
+	"bosh-ironic-cpi/src/driver/fake"
+)
+
+// Table has every driver, and the hardware types that are made of them.
+func Table() driver.Table {
+	return driver.Table{
+		Specs: []driver.Spec{fake.Spec},
+		Types: []driver.HardwareType{
+			{
+				Name: "fake-hardware", About: "no hardware: for tests and for trying things out",
+				Aliases: []string{"fake"},
+				Enabled: map[string][]string{
+					"power": {"fake"}, "management": {"fake"}, "vendor": {"fake"}, "inspect": {"fake", "no-inspect"},
+				},
+			},
+			{
+				Name: "manual-management", About: "servers that somebody switches by hand, or that a power interface of another type can reach",
+				Enabled: map[string][]string{
+					"power": {"fake"}, "management": {"noop", "fake"}, "vendor": {"no-vendor", "fake"}, "inspect": {"no-inspect"},
+				},
+			},
+		},
+	}
+}

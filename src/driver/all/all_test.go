@@ -1,0 +1,55 @@
+package all
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"bosh-ironic-cpi/src/docstest"
+	"bosh-ironic-cpi/src/driver"
+)
+
+func TestTable(t *testing.T) {
+	table := Table()
+	if err := table.Check(); err != nil {
+		t.Error(err)
+	}
+	for _, s := range table.Specs {
+		if s.About == "" || s.New == nil {
+			t.Errorf("driver %s: no word about it, or no way to make it", s.Name)
+		}
+		if _, ok := s.New().(driver.Power); !ok {
+			t.Errorf("driver %s has no power", s.Name)
+		}
+	}
+	for _, name := range []string{"fake-hardware", "fake", "manual-management"} {
+		if _, ok := table.Type(name); !ok {
+			t.Errorf("no hardware type %s", name)
+		}
+	}
+}
+
+// docs/drivers.md shows the table.
+func TestDocs(t *testing.T) {
+	table := Table()
+	var b strings.Builder
+	b.WriteString("| hardware type | for | power | management | other names |\n|---|---|---|---|---|\n")
+	for _, h := range table.Types {
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", h.Name, h.About,
+			strings.Join(h.Enabled["power"], ", "), strings.Join(h.Enabled["management"], ", "), strings.Join(h.Aliases, ", "))
+	}
+	for _, s := range table.Specs {
+		fmt.Fprintf(&b, "\n### %s\n\n%s.\n\n| key | meaning | default |\n|---|---|---|\n", s.Name, strings.ToUpper(s.About[:1])+s.About[1:])
+		for _, k := range s.Keys {
+			meaning, standard := k.Meaning, k.Default
+			if k.Secret {
+				meaning += "; secret"
+			}
+			if k.Required {
+				standard = "required"
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", k.Name, meaning, standard)
+		}
+	}
+	docstest.Table(t, "drivers.md", "drivers", b.String())
+}

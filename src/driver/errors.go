@@ -1,0 +1,53 @@
+package driver
+
+import (
+	"errors"
+	"fmt"
+
+	"bosh-ironic-cpi/src/baremetal"
+)
+
+// What a caller acts on. Errors of drivers wrap one of these, or are a [ParameterError] or [PowerError]; none of them
+// holds a secret.
+var (
+	ErrUnreachable    = errors.New("hardware does not answer")
+	ErrAuthentication = errors.New("hardware refuses the credentials")
+	ErrUnsupported    = errors.New("not supported by this hardware")
+)
+
+// A ParameterError is a key of driver_info, or an argument, that is missing or makes no sense.
+type ParameterError struct {
+	Key     string
+	Problem string // empty: it is missing
+}
+
+// Error implements error.
+func (e *ParameterError) Error() string {
+	if e.Problem == "" {
+		return fmt.Sprintf("driver_info has no %q: set it with baremetal node set --driver-info %s=VALUE", e.Key, e.Key)
+	}
+	return fmt.Sprintf("driver_info %q %s", e.Key, e.Problem)
+}
+
+// A PowerError is hardware that took a command and did not follow it.
+type PowerError struct {
+	Target baremetal.PowerTarget
+	Last   baremetal.PowerState // what it was when the wait ended; empty: not known
+	Cause  error                // why nothing better is known; may be nil
+}
+
+// Error implements error.
+func (e *PowerError) Error() string {
+	last := string(e.Last)
+	if last == "" {
+		last = "unknown"
+	}
+	text := fmt.Sprintf("Failed to change power state to '%s': it is %s", e.Target, last)
+	if e.Cause != nil {
+		text += ": " + e.Cause.Error()
+	}
+	return text
+}
+
+// Unwrap gives the cause.
+func (e *PowerError) Unwrap() error { return e.Cause }

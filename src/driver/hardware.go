@@ -1,0 +1,89 @@
+package driver
+
+import (
+	"context"
+
+	"bosh-ironic-cpi/src/baremetal"
+	"bosh-ironic-cpi/src/inventory"
+)
+
+// A Node is a server as its driver sees it.
+type Node struct {
+	UUID       string
+	Name       string
+	Info       map[string]any // driver_info, with secrets in the clear: never into an error or a log
+	Properties map[string]any
+	MACs       []string // of its ports, lower case, with colons
+
+	// State is the driver's own: what it wants to find again at the next call, also in another process. The
+	// conductor stores it with the node when a call ends, also one that failed.
+	State map[string]string
+}
+
+// Label names the node for people.
+func (n *Node) Label() string { return baremetal.Node{UUID: n.UUID, Name: n.Name}.Label() }
+
+// Remember sets an entry of the driver's own state; an empty value removes it.
+func (n *Node) Remember(key, value string) {
+	if value == "" {
+		delete(n.State, key)
+		return
+	}
+	if n.State == nil {
+		n.State = map[string]string{}
+	}
+	n.State[key] = value
+}
+
+// Power switches a server. Every driver has it, or its nodes have power interface noop.
+type Power interface {
+	// PowerState asks the hardware; empty: it does not know.
+	PowerState(ctx context.Context, n *Node) (baremetal.PowerState, error)
+	// Switch sends the command and returns when the hardware has taken it; [SetPower] waits for the effect.
+	Switch(ctx context.Context, n *Node, target baremetal.PowerTarget) error
+	// PowerTargets are those that the hardware can honour at all: Wake-on-LAN cannot switch off.
+	PowerTargets() []baremetal.PowerTarget
+}
+
+// BootDevice chooses what a server boots from.
+type BootDevice interface {
+	BootDevices() []string // those that SetBootDevice takes: pxe, disk, cdrom, bios, safe
+	BootDevice(ctx context.Context, n *Node) (device string, persistent bool, err error)
+	SetBootDevice(ctx context.Context, n *Node, device string, persistent bool) error
+}
+
+// BootMode chooses between BIOS and UEFI.
+type BootMode interface {
+	BootModes() []string // bios, uefi
+	BootMode(ctx context.Context, n *Node) (string, error)
+	SetBootMode(ctx context.Context, n *Node, mode string) error
+}
+
+// VirtualMedia shows a server an image as if it were in a drive.
+type VirtualMedia interface {
+	MediaDevices() []string // cdrom, floppy
+	InsertMedia(ctx context.Context, n *Node, device, url string) error
+	EjectMedia(ctx context.Context, n *Node, device string) error // nothing inserted: no error
+}
+
+// Vendor offers what only this hardware has.
+type Vendor interface {
+	VendorMethods() []VendorMethod
+	// CallVendor answers with anything that JSON can hold. An asynchronous method's answer is dropped.
+	CallVendor(ctx context.Context, n *Node, method string, args map[string]any) (any, error)
+}
+
+// A VendorMethod is a line in the table of vendor passthru.
+type VendorMethod struct {
+	Name        string
+	HTTPMethods []string // such as POST
+	Async       bool     // answered 202 at once; the node is locked meanwhile
+	Shared      bool     // needs no lock
+	Description string
+	Required    []string // arguments
+}
+
+// Inspector looks into a server without booting it.
+type Inspector interface {
+	Inspect(ctx context.Context, n *Node) (inventory.Inventory, error)
+}

@@ -1,0 +1,56 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"bosh-ironic-cpi/src/baremetal"
+	"bosh-ironic-cpi/src/wait"
+)
+
+// SetPower brings a server into the power state that target asks for, and waits, at the pace given, until the hardware
+// says that it is there. A server that is there already is left alone; one that is off is switched on by a reboot.
+//
+// Hardware that does not answer is asked again until the pace's limit: BMCs fall silent for seconds while they
+// switch. Errors: [ErrUnsupported] before anything is sent, a [PowerError] when the hardware does not follow, and what
+// the driver says.
+func SetPower(ctx context.Context, p Power, n *Node, target baremetal.PowerTarget, pace wait.Pace) (baremetal.PowerState, error) {
+	if !slices.Contains(p.PowerTargets(), target) {
+		return "", fmt.Errorf("power target %q: %w", target, ErrUnsupported)
+	}
+	now, err := p.PowerState(ctx, n)
+	if err != nil {
+		return "", err
+	}
+	end := target.End()
+	reboots := target == baremetal.TargetReboot || target == baremetal.TargetSoftReboot
+	switch {
+	case !reboots && now == end:
+		return now, nil
+	case reboots && now != baremetal.PowerOn:
+		target = baremetal.TargetOn
+	}
+	if err := p.Switch(ctx, n, target); err != nil {
+		return now, err
+	}
+	goal := fmt.Sprintf("node %s to be %s", n.Label(), end)
+	var silent error
+	err = wait.Until(ctx, pace, goal, func(ctx context.Context) (bool, string, error) {
+		state, err := p.PowerState(ctx, n)
+		silent = err
+		switch {
+		case errors.Is(err, ErrUnreachable):
+			return false, "no answer", nil
+		case err != nil:
+			return false, "", err
+		}
+		now = state
+		return state == end, string(state), nil
+	})
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return now, &PowerError{Target: target, Last: now, Cause: silent}
+	}
+	return now, err
+}
