@@ -1,0 +1,447 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"bosh-ironic-cpi/src/baremetal"
+	"bosh-ironic-cpi/src/conductor"
+)
+
+func portRoutes() []route {
+	return []route{
+		at("GET", "ports", 1, (*call).listPorts),
+		at("POST", "ports", 1, (*call).createPort),
+		at("GET", "ports/detail", 1, (*call).detailPorts),
+		at("GET", "ports/{}", 1, (*call).showPort),
+		at("PATCH", "ports/{}", 1, (*call).patchPort),
+		at("DELETE", "ports/{}", 1, (*call).deletePort),
+		at("GET", "nodes/{}/ports", 1, (*call).listPortsOf),
+		at("GET", "nodes/{}/ports/detail", 1, (*call).detailPortsOf),
+		at("GET", "portgroups", 23, (*call).listPortgroups),
+		at("GET", "portgroups/detail", 23, (*call).detailPortgroups),
+		at("POST", "portgroups", 23, (*call).createPortgroup),
+		at("GET", "portgroups/{}", 23, (*call).showPortgroup),
+		at("DELETE", "portgroups/{}", 23, (*call).deletePortgroup),
+		at("GET", "portgroups/{}/ports", 24, (*call).listPortsOfGroup),
+		at("GET", "nodes/{}/portgroups", 24, (*call).listPortgroupsOf),
+		at("GET", "nodes/{}/vifs", 28, (*call).listVIFs),
+		at("POST", "nodes/{}/vifs", 28, (*call).attachVIF),
+		at("DELETE", "nodes/{}/vifs/{}", 28, (*call).detachVIF),
+	}
+}
+
+type port = *conductor.Port
+
+var portView = view[port]{
+	text("uuid", 1, func(p port) string { return p.UUID }),
+	moment("created_at", 1, func(p port) conductor.Time { return p.CreatedAt }),
+	moment("updated_at", 1, func(p port) conductor.Time { return p.UpdatedAt }),
+	text("address", 1, func(p port) string { return p.Address }),
+	object("extra", 1, func(p port) conductor.Object { return p.Extra }),
+	text("node_uuid", 1, func(p port) string { return p.NodeUUID }),
+	linked("links", 1, func(p port) string { return "ports/" + p.UUID }),
+	object("internal_info", 18, func(p port) conductor.Object { return p.InternalInfo }),
+	object("local_link_connection", 19, func(p port) conductor.Object { return p.LocalLinkConnection }),
+	boolean("pxe_enabled", 19, func(p port) bool { return p.PXEEnabled }),
+	optional("portgroup_uuid", 24, func(p port) string { return p.PortgroupUUID }),
+	optional("physical_network", 34, func(p port) string { return p.PhysicalNetwork }),
+	boolean("is_smartnic", 53, func(p port) bool { return p.IsSmartNIC }),
+}
+
+// portAttributes are those of a port that PATCH may change.
+func portAttributes() []attribute[port] {
+	return []attribute[port]{
+		{name: "address", since: 1, set: func(p port, v any) (err error) {
+			p.Address, err = macOf(v)
+			return err
+		}},
+		objectAttribute("extra", 1, func(p port) *conductor.Object { return &p.Extra }),
+		{name: "node_uuid", since: 1, set: func(p port, v any) error {
+			text, err := textOf("node_uuid", v, 0)
+			if err == nil && !isUUID(text) {
+				err = invalid("Expected UUID for node_uuid: %s", text)
+			}
+			p.NodeUUID = text
+			return err
+		}},
+		{
+			name: "local_link_connection", since: 19,
+			get: func(p port) conductor.Object { return p.LocalLinkConnection },
+			put: func(p port, o conductor.Object) { p.LocalLinkConnection = o },
+		},
+		{name: "pxe_enabled", since: 19, set: func(p port, v any) (err error) {
+			p.PXEEnabled, err = truthOf("pxe_enabled", v)
+			return err
+		}},
+		optionalText("portgroup_uuid", 24, 0, func(p port, v string) { p.PortgroupUUID = v }),
+		optionalText("physical_network", 34, 64, func(p port, v string) { p.PhysicalNetwork = v }),
+		{name: "is_smartnic", since: 53, set: func(p port, v any) (err error) {
+			p.IsSmartNIC, err = truthOf("is_smartnic", v)
+			return err
+		}},
+	}
+}
+
+// checkLink knows the keys that a switch port is described by.
+func checkLink(o conductor.Object) error {
+	m := o.Map()
+	for key := range m {
+		if !slices.Contains([]string{"switch_id", "port_id", "switch_info", "network_type", "hostname", "vtep-logical-switch", "vtep-physical-switch", "port_name"}, key) {
+			return invalid("Schema error for local_link_connection: %s is not valid under any of the given schemas. Possible root cause: Additional properties are not allowed (%s was unexpected)", python(m), python(key))
+		}
+	}
+	return nil
+}
+
+func (c *call) listPorts() error   { return c.ports("", "", false) }
+func (c *call) detailPorts() error { return c.ports("", "", true) }
+
+func (c *call) listPortsOf() error   { return c.portsOf(false) }
+func (c *call) detailPortsOf() error { return c.portsOf(true) }
+
+func (c *call) portsOf(detail bool) error {
+	n, err := c.node()
+	if err != nil {
+		return err
+	}
+	return c.ports(n.UUID, "", detail)
+}
+
+func (c *call) listPortsOfGroup() error {
+	g, err := c.portgroup()
+	if err != nil {
+		return err
+	}
+	return c.ports(g.NodeUUID, g.UUID, false)
+}
+
+// ports lists those of a node, of a group, with an address, or all.
+func (c *call) ports(node, group string, detail bool) error {
+	p, err := c.page()
+	if err != nil {
+		return err
+	}
+	if err := c.known("address", "node", "node_uuid", "portgroup", "physical_network"); err != nil {
+		return err
+	}
+	names := p.fields
+	if names == nil {
+		names = []string{"uuid", "address"}
+	}
+	shown, err := portView.only(c.minor, names...)
+	if detail || p.detail {
+		shown, err = portView.seen(c.minor), nil
+	}
+	if err != nil {
+		return err
+	}
+	q := conductor.RowQuery{NodeUUID: node, After: p.marker, Limit: p.limit}
+	for _, name := range []string{"node", "node_uuid"} {
+		ident := c.param(name)
+		if ident == "" {
+			continue
+		}
+		n, err := c.conductor.Node(c.r.Context(), ident)
+		if err != nil {
+			return err
+		}
+		q.NodeUUID = n.UUID
+	}
+	if text := c.param("address"); text != "" {
+		if q.Name, err = macOf(text); err != nil {
+			return err
+		}
+	}
+	var found []port
+	err = c.store.View(c.r.Context(), func(tx conductor.Tx) (err error) {
+		found, err = conductor.All[conductor.Port](tx, q)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	next := ""
+	if len(found) > 0 {
+		next = c.next(p, len(found), found[len(found)-1].UUID)
+	}
+	if group != "" {
+		found = slices.DeleteFunc(found, func(p port) bool { return p.PortgroupUUID != group })
+	}
+	return c.answer(http.StatusOK, shown.list(c, "ports", found, next))
+}
+
+func (c *call) showPort() error {
+	id := c.id(0)
+	if !isUUID(id) {
+		return invalid("Expected UUID for port_uuid: %s", id)
+	}
+	p, err := c.page()
+	if err != nil {
+		return err
+	}
+	shown := portView.seen(c.minor)
+	if p.fields != nil {
+		if shown, err = portView.only(c.minor, p.fields...); err != nil {
+			return err
+		}
+	}
+	var found port
+	err = c.store.View(c.r.Context(), func(tx conductor.Tx) (err error) {
+		found, err = conductor.Get[conductor.Port](tx, id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusOK, shown.append(nil, c, found))
+}
+
+func (c *call) createPort() error {
+	body, err := c.object("port")
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"address", "node_uuid"} {
+		if _, ok := body[name]; !ok {
+			return invalid("Schema error for port: '%s' is a required property", name)
+		}
+	}
+	p := &conductor.Port{UUID: uuid.NewString(), PXEEnabled: true}
+	attributes := append(portAttributes(), attribute[port]{name: "uuid", since: 1, set: func(p port, v any) error {
+		text, err := textOf("uuid", v, 0)
+		if err == nil && !isUUID(text) {
+			err = invalid("Expected UUID for uuid: %s", text)
+		}
+		p.UUID = text
+		return err
+	}})
+	if err := fill(body, "port", attributes, c.minor, p); err != nil {
+		return err
+	}
+	if err := checkLink(p.LocalLinkConnection); err != nil {
+		return err
+	}
+	err = c.conductor.AddPort(c.r.Context(), p)
+	if errors.Is(err, baremetal.ErrNotFound) {
+		return invalid("%v", err)
+	}
+	if err != nil {
+		return err
+	}
+	c.w.Header().Set("Location", c.base()+"/v1/ports/"+p.UUID)
+	return c.answer(http.StatusCreated, portView.seen(c.minor).append(nil, c, p))
+}
+
+func (c *call) patchPort() error {
+	id := c.id(0)
+	if !isUUID(id) {
+		return invalid("Expected UUID for port_uuid: %s", id)
+	}
+	ops, err := c.patch()
+	if err != nil {
+		return err
+	}
+	p, err := c.conductor.ChangePort(c.r.Context(), id, func(_ conductor.Tx, n *conductor.Node, p *conductor.Port) error {
+		before := *p
+		if err := apply(ops, portAttributes(), c.minor, p); err != nil {
+			return err
+		}
+		if err := checkLink(p.LocalLinkConnection); err != nil {
+			return err
+		}
+		return frozen(n, &before, p)
+	})
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusOK, portView.seen(c.minor).append(nil, c, p))
+}
+
+// frozen refuses to change what a node in use is connected by.
+func frozen(n *conductor.Node, before, after port) error {
+	if after.NodeUUID != before.NodeUUID {
+		return invalid("Cannot change the node of port %s: delete the port and create it again.", before.UUID)
+	}
+	same := before.PXEEnabled == after.PXEEnabled && before.PhysicalNetwork == after.PhysicalNetwork &&
+		before.PortgroupUUID == after.PortgroupUUID && string(before.LocalLinkConnection) == string(after.LocalLinkConnection)
+	free := slices.Contains([]baremetal.ProvisionState{
+		baremetal.Enroll, baremetal.Inspecting, baremetal.InspectWait, baremetal.Manageable,
+	}, n.ProvisionState)
+	if same || free || n.Maintenance {
+		return nil
+	}
+	return &conductor.Error{Kind: conductor.ErrConflict, Text: "Port " + before.UUID + " can not have any connectivity attributes " +
+		"(local_link_connection, pxe_enabled, physical_network, portgroup_id) updated unless node " + n.UUID +
+		" is in a enroll, inspecting, inspect wait, manageable state or in maintenance mode. The current state is " + string(n.ProvisionState) + "."}
+}
+
+func (c *call) deletePort() error {
+	id := c.id(0)
+	if !isUUID(id) {
+		return invalid("Expected UUID for port_uuid: %s", id)
+	}
+	if err := c.conductor.DeletePort(c.r.Context(), id); err != nil {
+		return err
+	}
+	return c.noContent()
+}
+
+type portgroup = *conductor.Portgroup
+
+var portgroupView = view[portgroup]{
+	text("uuid", 23, func(g portgroup) string { return g.UUID }),
+	moment("created_at", 23, func(g portgroup) conductor.Time { return g.CreatedAt }),
+	moment("updated_at", 23, func(g portgroup) conductor.Time { return g.UpdatedAt }),
+	optional("address", 23, func(g portgroup) string { return g.Address }),
+	optional("name", 23, func(g portgroup) string { return g.Name }),
+	object("extra", 23, func(g portgroup) conductor.Object { return g.Extra }),
+	object("internal_info", 23, func(g portgroup) conductor.Object { return g.InternalInfo }),
+	text("node_uuid", 23, func(g portgroup) string { return g.NodeUUID }),
+	boolean("standalone_ports_supported", 23, func(g portgroup) bool { return g.StandalonePortsSupported }),
+	linked("links", 23, func(g portgroup) string { return "portgroups/" + g.UUID }),
+	linked("ports", 24, func(g portgroup) string { return "portgroups/" + g.UUID + "/ports" }),
+	text("mode", 26, func(g portgroup) string { return g.Mode }),
+	object("properties", 26, func(g portgroup) conductor.Object { return g.Properties }),
+}
+
+func (c *call) portgroup() (g portgroup, err error) {
+	err = c.store.View(c.r.Context(), func(tx conductor.Tx) (err error) {
+		g, err = conductor.Get[conductor.Portgroup](tx, c.id(0))
+		return err
+	})
+	return g, err
+}
+
+func (c *call) listPortgroups() error   { return c.portgroups("", false) }
+func (c *call) detailPortgroups() error { return c.portgroups("", true) }
+
+func (c *call) listPortgroupsOf() error {
+	n, err := c.node()
+	if err != nil {
+		return err
+	}
+	return c.portgroups(n.UUID, false)
+}
+
+func (c *call) portgroups(node string, detail bool) error {
+	p, err := c.page()
+	if err != nil {
+		return err
+	}
+	shown, err := portgroupView.only(c.minor, "uuid", "address", "name")
+	if detail || p.detail {
+		shown, err = portgroupView.seen(c.minor), nil
+	}
+	if err != nil {
+		return err
+	}
+	var found []portgroup
+	err = c.store.View(c.r.Context(), func(tx conductor.Tx) (err error) {
+		found, err = conductor.All[conductor.Portgroup](tx, conductor.RowQuery{NodeUUID: node, After: p.marker, Limit: p.limit})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusOK, shown.list(c, "portgroups", found, ""))
+}
+
+func (c *call) showPortgroup() error {
+	g, err := c.portgroup()
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusOK, portgroupView.seen(c.minor).append(nil, c, g))
+}
+
+func (c *call) createPortgroup() error {
+	body, err := c.object("portgroup")
+	if err != nil {
+		return err
+	}
+	g := &conductor.Portgroup{UUID: uuid.NewString(), Mode: "active-backup", StandalonePortsSupported: true, CreatedAt: conductor.Now()}
+	attributes := []attribute[portgroup]{
+		optionalText("node_uuid", 23, 0, func(g portgroup, v string) { g.NodeUUID = v }),
+		optionalText("name", 23, 255, func(g portgroup, v string) { g.Name = v }),
+		optionalText("mode", 26, 255, func(g portgroup, v string) { g.Mode = v }),
+		{name: "address", since: 23, set: func(g portgroup, v any) (err error) {
+			g.Address, err = macOf(v)
+			return err
+		}},
+		{name: "standalone_ports_supported", since: 23, set: func(g portgroup, v any) (err error) {
+			g.StandalonePortsSupported, err = truthOf("standalone_ports_supported", v)
+			return err
+		}},
+		objectAttribute("extra", 23, func(g portgroup) *conductor.Object { return &g.Extra }),
+		objectAttribute("properties", 26, func(g portgroup) *conductor.Object { return &g.Properties }),
+	}
+	if err := fill(body, "portgroup", attributes, c.minor, g); err != nil {
+		return err
+	}
+	if _, err := c.conductor.Node(c.r.Context(), g.NodeUUID); err != nil {
+		return invalid("Node %s could not be found.", g.NodeUUID)
+	}
+	err = c.store.Update(c.r.Context(), func(tx conductor.Tx) error { return conductor.Put(tx, g) })
+	if err != nil {
+		return err
+	}
+	c.w.Header().Set("Location", c.base()+"/v1/portgroups/"+g.UUID)
+	return c.answer(http.StatusCreated, portgroupView.seen(c.minor).append(nil, c, g))
+}
+
+func (c *call) deletePortgroup() error {
+	err := c.store.Update(c.r.Context(), func(tx conductor.Tx) error {
+		g, err := conductor.Get[conductor.Portgroup](tx, c.id(0))
+		if err != nil {
+			return err
+		}
+		ports, err := conductor.All[conductor.Port](tx, conductor.RowQuery{NodeUUID: g.NodeUUID})
+		if err != nil {
+			return err
+		}
+		for _, p := range ports {
+			if p.PortgroupUUID == g.UUID {
+				return &conductor.Error{Kind: conductor.ErrConflict, Text: "Portgroup " + g.UUID + " is not empty: port " + p.UUID + " is in it."}
+			}
+		}
+		return tx.DeleteRow(conductor.KindPortgroup, g.UUID)
+	})
+	if err != nil {
+		return err
+	}
+	return c.noContent()
+}
+
+func (c *call) listVIFs() error {
+	if _, err := c.node(); err != nil {
+		return err
+	}
+	return c.answerJSON(http.StatusOK, map[string]any{"vifs": []any{}})
+}
+
+// attachVIF accepts and keeps nothing, as network interface noop does.
+func (c *call) attachVIF() error {
+	if _, err := c.node(); err != nil {
+		return err
+	}
+	body, err := c.object("vif")
+	if err != nil {
+		return err
+	}
+	if id, _ := body["id"].(string); strings.TrimSpace(id) == "" {
+		return invalid("Schema error for vif: 'id' is a required property")
+	}
+	return c.noContent()
+}
+
+func (c *call) detachVIF() error {
+	if _, err := c.node(); err != nil {
+		return err
+	}
+	return c.noContent()
+}

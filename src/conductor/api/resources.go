@@ -1,0 +1,303 @@
+package api
+
+import (
+	"cmp"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"bosh-ironic-cpi/src/baremetal"
+	"bosh-ironic-cpi/src/conductor"
+)
+
+// resourceRoutes are the small ones.
+func resourceRoutes() []route {
+	return []route{
+		at("GET", "chassis", 1, (*call).listChassis),
+		at("GET", "chassis/detail", 1, (*call).detailChassis),
+		at("POST", "chassis", 1, (*call).createChassis),
+		at("GET", "chassis/{}", 1, (*call).showChassis),
+		at("PATCH", "chassis/{}", 1, (*call).patchChassis),
+		at("DELETE", "chassis/{}", 1, (*call).deleteChassis),
+		at("GET", "chassis/{}/nodes", 1, (*call).listNodesInChassis),
+		at("GET", "conductors", 49, (*call).listConductors),
+		at("GET", "conductors/{}", 49, (*call).showConductor),
+		{"GET", []string{"shards"}, 82, (*call).listShards, unknownBefore("shards")},
+		at("GET", "volume", 32, (*call).showVolume),
+		at("GET", "volume/connectors", 32, empty("connectors")),
+		at("GET", "volume/targets", 32, empty("targets")),
+		at("GET", "nodes/{}/volume", 32, (*call).showVolume),
+		at("GET", "nodes/{}/volume/connectors", 32, empty("connectors")),
+		at("GET", "nodes/{}/volume/targets", 32, empty("targets")),
+		at("GET", "nodes/{}/bios", 40, empty("bios")),
+		at("GET", "deploy_templates", 55, empty("deploy_templates")),
+		at("POST", "events", 54, (*call).takeEvents),
+	}
+}
+
+type chassis = *conductor.Chassis
+
+var chassisView = view[chassis]{
+	text("uuid", 1, func(ch chassis) string { return ch.UUID }),
+	moment("created_at", 1, func(ch chassis) conductor.Time { return ch.CreatedAt }),
+	moment("updated_at", 1, func(ch chassis) conductor.Time { return ch.UpdatedAt }),
+	optional("description", 1, func(ch chassis) string { return ch.Description }),
+	object("extra", 1, func(ch chassis) conductor.Object { return ch.Extra }),
+	linked("links", 1, func(ch chassis) string { return "chassis/" + ch.UUID }),
+	{"nodes", 1, func(b []byte, c *call, ch chassis) []byte { // a list in a list, as Ironic has it
+		return appendJSON(b, []any{c.links("chassis/" + ch.UUID + "/nodes")})
+	}},
+}
+
+func chassisAttributes() []attribute[chassis] {
+	return []attribute[chassis]{
+		optionalText("description", 1, 255, func(ch chassis, v string) { ch.Description = v }),
+		objectAttribute("extra", 1, func(ch chassis) *conductor.Object { return &ch.Extra }),
+	}
+}
+
+func (c *call) listChassis() error   { return c.chassisList(false) }
+func (c *call) detailChassis() error { return c.chassisList(true) }
+
+func (c *call) chassisList(detail bool) error {
+	p, err := c.page()
+	if err != nil {
+		return err
+	}
+	names := p.fields
+	if names == nil {
+		names = []string{"uuid", "description"}
+	}
+	shown, err := chassisView.only(c.minor, names...)
+	if detail || p.detail {
+		shown, err = chassisView.seen(c.minor), nil
+	}
+	if err != nil {
+		return err
+	}
+	var found []chassis
+	err = c.store.View(c.r.Context(), func(tx conductor.Tx) (err error) {
+		found, err = conductor.All[conductor.Chassis](tx, conductor.RowQuery{After: p.marker, Limit: p.limit})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	next := ""
+	if len(found) > 0 {
+		next = c.next(p, len(found), found[len(found)-1].UUID)
+	}
+	return c.answer(http.StatusOK, shown.list(c, "chassis", found, next))
+}
+
+func (c *call) oneChassis() (ch chassis, err error) {
+	if !isUUID(c.id(0)) {
+		return nil, invalid("Expected UUID for chassis_uuid: %s", c.id(0))
+	}
+	err = c.store.View(c.r.Context(), func(tx conductor.Tx) (err error) {
+		ch, err = conductor.Get[conductor.Chassis](tx, c.id(0))
+		return err
+	})
+	return ch, err
+}
+
+func (c *call) showChassis() error {
+	ch, err := c.oneChassis()
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusOK, chassisView.append(nil, c, ch))
+}
+
+func (c *call) createChassis() error {
+	body, err := c.object("chassis")
+	if err != nil {
+		return err
+	}
+	ch := &conductor.Chassis{UUID: uuid.NewString(), CreatedAt: conductor.Now()}
+	attributes := append(chassisAttributes(), optionalText("uuid", 1, 36, func(ch chassis, v string) { ch.UUID = v }))
+	if err := fill(body, "chassis", attributes, c.minor, ch); err != nil {
+		return err
+	}
+	if !isUUID(ch.UUID) {
+		return invalid("Expected UUID for uuid: %s", ch.UUID)
+	}
+	if err := c.store.Update(c.r.Context(), func(tx conductor.Tx) error { return conductor.Put(tx, ch) }); err != nil {
+		return err
+	}
+	c.w.Header().Set("Location", c.base()+"/v1/chassis/"+ch.UUID)
+	return c.answer(http.StatusCreated, chassisView.append(nil, c, ch))
+}
+
+func (c *call) patchChassis() error {
+	ops, err := c.patch()
+	if err != nil {
+		return err
+	}
+	var ch chassis
+	err = c.store.Update(c.r.Context(), func(tx conductor.Tx) (err error) {
+		if ch, err = conductor.Get[conductor.Chassis](tx, c.id(0)); err != nil {
+			return err
+		}
+		if err := apply(ops, chassisAttributes(), c.minor, ch); err != nil {
+			return err
+		}
+		ch.UpdatedAt = conductor.Now()
+		return conductor.Put(tx, ch)
+	})
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusOK, chassisView.append(nil, c, ch))
+}
+
+func (c *call) deleteChassis() error {
+	ch, err := c.oneChassis()
+	if err != nil {
+		return err
+	}
+	err = c.store.Update(c.r.Context(), func(tx conductor.Tx) error {
+		inside, err := tx.Nodes(inChassis(ch.UUID))
+		if err != nil {
+			return err
+		}
+		if len(inside) > 0 {
+			return invalid("Cannot complete the requested action because chassis %s contains nodes.", ch.UUID)
+		}
+		return tx.DeleteRow(conductor.KindChassis, ch.UUID)
+	})
+	if err != nil {
+		return err
+	}
+	return c.noContent()
+}
+
+func inChassis(id string) conductor.NodeQuery {
+	return conductor.NodeQuery{Where: []conductor.Condition{{Column: "chassis_uuid", Op: "=", Value: id}}, Brief: true}
+}
+
+func (c *call) listNodesInChassis() error {
+	ch, err := c.oneChassis()
+	if err != nil {
+		return err
+	}
+	p, err := c.page()
+	if err != nil {
+		return err
+	}
+	shown, err := nodeView.only(c.minor, listFields...)
+	if c.minor >= 5 && err == nil {
+		shown, err = nodeView.only(c.minor, append(slices.Clone(listFields), "name")...)
+	}
+	if err != nil {
+		return err
+	}
+	q := inChassis(ch.UUID)
+	q.After, q.Limit, q.Desc = p.marker, p.limit, p.sortDir == "desc"
+	return c.listPage(q, p, shown)
+}
+
+// empty is a list of what nobody can create here, for clients that ask.
+func empty(name string) func(*call) error {
+	return func(c *call) error { return c.answerJSON(http.StatusOK, map[string]any{name: []any{}}) }
+}
+
+func (c *call) showVolume() error {
+	return c.answerJSON(http.StatusOK, map[string]any{
+		"links": c.links("volume/"), "connectors": c.links("volume/connectors"), "targets": c.links("volume/targets"),
+	})
+}
+
+type registration = *conductor.Registration
+
+var conductorView = view[registration]{
+	moment("created_at", 49, func(r registration) conductor.Time { return r.CreatedAt }),
+	moment("updated_at", 49, func(r registration) conductor.Time { return r.UpdatedAt }),
+	text("hostname", 49, func(r registration) string { return r.Hostname }),
+	text("conductor_group", 49, func(r registration) string { return r.Group }),
+	value("drivers", 49, func(r registration) any { return r.Drivers }),
+	boolean("alive", 49, func(r registration) bool { return r.Alive() }),
+	linked("links", 49, func(r registration) string { return "conductors/" + r.Hostname }),
+}
+
+func (c *call) listConductors() error {
+	p, err := c.page()
+	if err != nil {
+		return err
+	}
+	names := p.fields
+	if names == nil {
+		names = []string{"hostname", "conductor_group", "alive"}
+	}
+	shown, err := conductorView.only(c.minor, names...)
+	if p.detail {
+		shown, err = conductorView, nil
+	}
+	if err != nil {
+		return err
+	}
+	all, err := c.conductor.Conductors(c.r.Context())
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusOK, shown.list(c, "conductors", all, ""))
+}
+
+func (c *call) showConductor() error {
+	var r registration
+	err := c.store.View(c.r.Context(), func(tx conductor.Tx) (err error) {
+		r, err = conductor.Get[conductor.Registration](tx, c.id(0))
+		return err
+	})
+	if err != nil {
+		return &conductor.Error{Kind: baremetal.ErrNotFound, Text: "Conductor " + c.id(0) + " could not be found."}
+	}
+	shown := conductorView
+	if names := c.param("fields"); names != "" {
+		if shown, err = conductorView.only(c.minor, strings.Split(names, ",")...); err != nil {
+			return err
+		}
+	}
+	return c.answer(http.StatusOK, shown.append(nil, c, r))
+}
+
+func (c *call) listShards() error {
+	counts := map[string]int{}
+	err := c.store.View(c.r.Context(), func(tx conductor.Tx) error {
+		nodes, err := tx.Nodes(conductor.NodeQuery{Brief: true})
+		for _, n := range nodes {
+			counts[n.Shard]++
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	shards := []map[string]any{}
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		shards = append(shards, map[string]any{"name": cmp.Or(name, "None"), "count": counts[name]})
+	}
+	return c.answerJSON(http.StatusOK, map[string]any{"shards": shards})
+}
+
+// takeEvents accepts what a network service tells. Nothing here waits for it.
+func (c *call) takeEvents() error {
+	body, err := c.object("events")
+	if err != nil {
+		return err
+	}
+	list, ok := body["events"].([]any)
+	if !ok {
+		return invalid("Schema error for body: 'events' is a required property")
+	}
+	for _, item := range list {
+		m, _ := item.(map[string]any)
+		if name, _ := m["event"].(string); !slices.Contains([]string{"network.bind_port", "network.unbind_port", "network.delete_port"}, name) {
+			return invalid("Schema error for event: %s is not one of ['network.bind_port', 'network.unbind_port', 'network.delete_port']", python(m["event"]))
+		}
+	}
+	return c.noContent()
+}

@@ -1,0 +1,128 @@
+package conductor
+
+import (
+	"context"
+	"slices"
+
+	"bosh-ironic-cpi/src/baremetal"
+	"bosh-ironic-cpi/src/driver"
+)
+
+// SetPower switches the node and stores its power state.
+func (t *Task) SetPower(ctx context.Context, target baremetal.PowerTarget) error {
+	p, ok := t.c.hardware(t.Node, "power").(driver.Power)
+	if !ok {
+		return invalid("Node %s has power interface %s, which switches nothing.", t.Node.UUID, t.Node.Interface("power"))
+	}
+	var state baremetal.PowerState
+	err := t.onHardware(ctx, func(n *driver.Node) (err error) {
+		state, err = driver.SetPower(ctx, p, n, target, t.c.cfg.PowerPace)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return t.Save(ctx, func(n *Node) { n.PowerState, n.TargetPowerState = state, "" })
+}
+
+// PowerState asks the hardware.
+func (t *Task) PowerState(ctx context.Context) (state baremetal.PowerState, err error) {
+	p, ok := t.c.hardware(t.Node, "power").(driver.Power)
+	if !ok {
+		return t.Node.PowerState, nil
+	}
+	err = t.onHardware(ctx, func(n *driver.Node) (err error) {
+		state, err = p.PowerState(ctx, n)
+		return err
+	})
+	return state, err
+}
+
+// PowerTargets are those that the node's hardware can honour.
+func (c *Conductor) PowerTargets(n *Node) []baremetal.PowerTarget {
+	if p, ok := c.hardware(n, "power").(driver.Power); ok {
+		return p.PowerTargets()
+	}
+	return nil
+}
+
+// SetBootDevice chooses what the node boots from next; hardware without a choice (management noop) takes any.
+func (t *Task) SetBootDevice(ctx context.Context, device string, persistent bool) error {
+	b, ok := t.c.hardware(t.Node, "management").(driver.BootDevice)
+	if !ok {
+		return nil
+	}
+	return t.onHardware(ctx, func(n *driver.Node) error { return b.SetBootDevice(ctx, n, device, persistent) })
+}
+
+// ChangePower accepts a power change and has a worker carry it out.
+func (c *Conductor) ChangePower(ctx context.Context, ident string, target baremetal.PowerTarget) error {
+	if err := c.begin(); err != nil {
+		return err
+	}
+	n, err := c.lock(ctx, ident, func(_ Tx, n *Node) error {
+		if n.ProvisionState == baremetal.Cleaning || n.ProvisionState == baremetal.CleanWait {
+			return invalid(`The requested action "%s" can not be performed on node "%s" while it is in state "%s".`, target, n.UUID, n.ProvisionState)
+		}
+		p, ok := c.hardware(n, "power").(driver.Power)
+		if !ok || !slices.Contains(p.PowerTargets(), target) {
+			return invalid("The driver %s does not support the power state: %s", n.Driver, target)
+		}
+		n.Reservation = c.cfg.Hostname
+		n.TargetPowerState = baremetal.PowerState(target)
+		n.LastError = ""
+		return nil
+	})
+	if err != nil {
+		c.end()
+		return err
+	}
+	c.run(n, func(ctx context.Context, t *Task) { t.changePower(ctx, target) })
+	return nil
+}
+
+func (t *Task) changePower(ctx context.Context, target baremetal.PowerTarget) {
+	var state baremetal.PowerState
+	p, _ := t.c.hardware(t.Node, "power").(driver.Power)
+	failure := t.onHardware(ctx, func(n *driver.Node) (err error) {
+		state, err = driver.SetPower(ctx, p, n, target, t.c.cfg.PowerPace)
+		return err
+	})
+	ctx = context.WithoutCancel(ctx)
+	err := t.save(ctx, func(tx Tx, n *Node) error {
+		n.TargetPowerState, n.Reservation = "", ""
+		if failure == nil {
+			n.PowerState = state
+			return nil
+		}
+		n.LastError = failure.Error()
+		if state != "" {
+			n.PowerState = state
+		}
+		return Put(tx, &Incident{
+			UUID: newUUID(), NodeUUID: n.UUID, Conductor: t.c.cfg.Hostname, Severity: "ERROR", EventType: "error", Event: n.LastError, CreatedAt: Now(),
+		})
+	})
+	if err != nil {
+		t.c.log.ErrorContext(ctx, "storing a power state", "node", t.Node.UUID, "err", err)
+	}
+}
+
+// OnHardware locks the node and calls the driver behind its interface of a kind while the caller waits: boot device, boot
+// mode, vendor methods. call gets nil for an interface that has no driver.
+func (c *Conductor) OnHardware(ctx context.Context, ident, kind string, call func(context.Context, any, *driver.Node) error) error {
+	n, err := c.lock(ctx, ident, func(_ Tx, n *Node) error {
+		n.Reservation = c.cfg.Hostname
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	t := &Task{c: c, Node: n}
+	failure := t.onHardware(ctx, func(n *driver.Node) error { return call(ctx, c.hardware(t.Node, kind), n) })
+	err = t.Save(context.WithoutCancel(ctx), func(n *Node) { n.Reservation = "" })
+	if failure != nil {
+		return failure
+	}
+	return err
+}

@@ -1,0 +1,312 @@
+package conductor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"bosh-ironic-cpi/src/baremetal"
+)
+
+// A Deployer is a deploy interface: it knows how an instance gets onto a node, and off it.
+type Deployer interface {
+	// Validate says before anything is done why a deployment could not work.
+	Validate(n *Node) error
+	// Steps is the plan of kind "deploy" or "clean" as far as it is known before the ramdisk runs. asked are the steps
+	// that the operator gave. A step may add to the plan by [Task.Plan].
+	Steps(t *Task, kind string, asked []Step) ([]Step, error)
+	// Run carries a step out, or continues it: then the task has its Event. It may be repeated after a crash.
+	Run(ctx context.Context, t *Task, s Step) (Result, error)
+	// TearDown ends the instance.
+	TearDown(ctx context.Context, t *Task) error
+	// CleanUp follows a deployment or cleaning that failed, was aborted, or came to its end.
+	CleanUp(ctx context.Context, t *Task, failed bool) error
+}
+
+// A Result is how a step ended.
+type Result struct {
+	event string
+	limit time.Duration
+}
+
+// Done ends a step.
+var Done = Result{}
+
+// Wait unlocks the node until the event comes. Zero limit: as long as the conductor lets nodes wait.
+func Wait(event string, limit time.Duration) Result { return Result{event, limit} }
+
+// The kinds of work.
+const (
+	WorkDeploy = "deploy"
+	WorkClean  = "clean"
+)
+
+// states of a kind of work: while a conductor is at it, while it waits, and how it failed.
+var workStates = map[string]struct{ working, waiting, failed baremetal.ProvisionState }{
+	WorkDeploy: {baremetal.Deploying, baremetal.WaitCallBack, baremetal.DeployFailed},
+	WorkClean:  {baremetal.Cleaning, baremetal.CleanWait, baremetal.CleanFailed},
+}
+
+// Plan adds steps to the work under way, behind the present one and by priority, highest first.
+func (t *Task) Plan(ctx context.Context, more []Step) error {
+	return t.Save(ctx, func(n *Node) {
+		w := n.Details.Work
+		done := w.Index + 1
+		rest := append(slices.Clone(w.Steps[done:]), more...)
+		slices.SortStableFunc(rest, func(a, b Step) int { return b.Priority - a.Priority })
+		w.Steps = append(w.Steps[:done:done], rest...)
+	})
+}
+
+// Remember sets an entry of the work's own data; nil removes it.
+func (t *Task) Remember(ctx context.Context, key string, value any) error {
+	return t.Save(ctx, func(n *Node) {
+		w := n.Details.Work
+		if w.Data == nil {
+			w.Data = map[string]any{}
+		}
+		if value == nil {
+			delete(w.Data, key)
+		} else {
+			w.Data[key] = value
+		}
+	})
+}
+
+// start plans a kind of work, and goes through it.
+func (t *Task) start(ctx context.Context, kind string, asked []Step) {
+	d, err := t.c.deployer(t.Node)
+	if err != nil {
+		t.fail(ctx, err)
+		return
+	}
+	manual := kind == WorkClean && len(asked) > 0
+	steps, err := d.Steps(t, kind, asked)
+	if err != nil {
+		t.fail(ctx, err)
+		return
+	}
+	if kind == WorkDeploy {
+		slices.SortStableFunc(steps, func(a, b Step) int { return b.Priority - a.Priority })
+	}
+	work := &Work{Kind: kind, Index: -1, Steps: steps, Manual: manual, Data: map[string]any{}}
+	if len(asked) > 0 {
+		work.Data["asked"] = asked
+	}
+	// The first step is stored together with the plan.
+	t.Node.Details.Work = work
+	t.next(ctx, d)
+}
+
+// Asked is what the operator gave with the verb: steps with arguments.
+func (w *Work) Asked() []Step {
+	switch asked := w.Data["asked"].(type) {
+	case []Step:
+		return asked
+	case []any: // after a round through the store
+		steps := make([]Step, 0, len(asked))
+		for _, a := range asked {
+			m, _ := a.(map[string]any)
+			s := Step{}
+			s.Interface, _ = m["interface"].(string)
+			s.Step, _ = m["step"].(string)
+			s.Args, _ = m["args"].(map[string]any)
+			priority, _ := m["priority"].(float64)
+			s.Priority = int(priority)
+			steps = append(steps, s)
+		}
+		return steps
+	}
+	return nil
+}
+
+// next goes on with the step after the present one.
+func (t *Task) next(ctx context.Context, d Deployer) {
+	for {
+		if ctx.Err() != nil {
+			return // stopped between two steps: the node stays locked, and is taken up from here
+		}
+		work := t.Node.Details.Work
+		work.Index++
+		if work.step() == nil {
+			t.finish(ctx, d)
+			return
+		}
+		err := t.Save(ctx, func(n *Node) { n.Details.Work = work })
+		if err != nil {
+			t.fail(ctx, err)
+			return
+		}
+		if waits := t.step(ctx, d); waits {
+			return
+		}
+	}
+}
+
+// step runs or continues the present step. It reports whether the node waits now, or failed.
+func (t *Task) step(ctx context.Context, d Deployer) bool {
+	work := t.Node.Details.Work
+	s := *work.step()
+	result, err := d.Run(ctx, t, s)
+	t.Event = ""
+	switch {
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		return true // the conductor stops: see next
+	case err != nil:
+		t.failStep(ctx, s, err)
+		return true
+	case result == Done:
+		return false
+	}
+	limit := result.limit
+	if limit <= 0 {
+		limit = t.c.cfg.WaitLimit
+	}
+	err = t.Save(ctx, func(n *Node) {
+		n.Details.Work.Event = result.event
+		n.Details.Work.Deadline = Now() + Time(limit.Microseconds())
+		n.enter(workStates[work.Kind].waiting, n.TargetProvisionState)
+		n.Reservation = ""
+	})
+	if err != nil {
+		t.fail(ctx, err)
+	}
+	return true
+}
+
+// Continue gives a waiting node its event. Nothing happens when it waits for another one, or is locked: whoever sends
+// events sends them again.
+func (c *Conductor) Continue(ctx context.Context, ident, event string) error {
+	if err := c.begin(); err != nil {
+		return err
+	}
+	var taken *Node
+	err := c.store.Update(ctx, func(tx Tx) error {
+		taken = nil
+		n, err := tx.Node(ident)
+		if err != nil {
+			return err
+		}
+		w := n.Details.Work
+		if w == nil || w.Event != event || n.Reservation != "" {
+			return nil
+		}
+		w.Event, w.Deadline = "", 0
+		n.Reservation = c.cfg.Hostname
+		n.enter(workStates[w.Kind].working, n.TargetProvisionState)
+		n.UpdatedAt = Now()
+		taken = n
+		return tx.PutNode(n)
+	})
+	if err != nil || taken == nil {
+		c.end()
+		return err
+	}
+	c.run(taken, func(ctx context.Context, t *Task) {
+		t.Event = event
+		t.resume(ctx)
+	})
+	return nil
+}
+
+// resume continues the present step, and those after it.
+func (t *Task) resume(ctx context.Context) {
+	d, err := t.c.deployer(t.Node)
+	if err != nil {
+		t.fail(ctx, err)
+		return
+	}
+	if t.Node.Details.Work.step() != nil {
+		if waits := t.step(ctx, d); waits {
+			return
+		}
+	}
+	t.next(ctx, d)
+}
+
+// finish ends the work.
+func (t *Task) finish(ctx context.Context, d Deployer) {
+	work := t.Node.Details.Work
+	if work.Kind == WorkClean {
+		if err := d.CleanUp(ctx, t, false); err != nil {
+			t.fail(ctx, err)
+			return
+		}
+	}
+	t.rest(ctx, t.Node.TargetProvisionState)
+}
+
+// rest brings the node to a state in which nothing goes on, and unlocks it.
+func (t *Task) rest(ctx context.Context, state baremetal.ProvisionState) {
+	err := t.Save(ctx, func(n *Node) {
+		n.enter(state, "")
+		n.Details.Work, n.Details.Agent = nil, nil
+		n.Reservation = ""
+	})
+	if err != nil {
+		t.fail(ctx, err)
+	}
+}
+
+// fail brings the node into the failed state that belongs to the present one, with last_error, and unlocks it.
+func (t *Task) fail(ctx context.Context, cause error) { t.failed(ctx, cause, false) }
+
+// failStep is fail for a step: in cleaning it also sets maintenance, because nobody knows what is on the disks.
+func (t *Task) failStep(ctx context.Context, s Step, cause error) {
+	kind := t.Node.Details.Work.Kind
+	t.failed(ctx, fmt.Errorf("Node %s failed %s step %s.%s: %w", t.Node.UUID, kind, s.Interface, s.Step, cause), kind == WorkClean)
+}
+
+func (t *Task) failed(ctx context.Context, cause error, maintenance bool) {
+	if errors.Is(cause, errLost) || (errors.Is(cause, context.Canceled) && ctx.Err() != nil) {
+		t.c.log.WarnContext(ctx, "left a node", "node", t.Node.UUID, "state", t.Node.ProvisionState, "err", cause)
+		return
+	}
+	ctx = context.WithoutCancel(ctx)
+	if work := t.Node.Details.Work; work != nil {
+		if d, err := t.c.deployer(t.Node); err == nil {
+			if err := d.CleanUp(ctx, t, true); err != nil {
+				t.c.log.WarnContext(ctx, "after a failure", "node", t.Node.UUID, "err", err)
+			}
+		}
+	}
+	err := t.save(ctx, func(tx Tx, n *Node) error {
+		to := failsTo[n.ProvisionState]
+		if to == "" {
+			to = n.ProvisionState
+		}
+		target := n.TargetProvisionState
+		if to == baremetal.Enroll || to == baremetal.AdoptFailed {
+			target = ""
+		}
+		n.enter(to, target)
+		n.LastError = cause.Error()
+		n.Details.Work, n.Details.Agent = nil, nil
+		n.Reservation = ""
+		if maintenance {
+			n.Maintenance, n.MaintenanceReason, n.Fault = true, n.LastError, "clean failure"
+		}
+		return Put(tx, &Incident{
+			UUID: newUUID(), NodeUUID: n.UUID, Conductor: t.c.cfg.Hostname, Severity: "ERROR", EventType: eventType(to), Event: n.LastError, CreatedAt: Now(),
+		})
+	})
+	if err != nil {
+		t.c.log.ErrorContext(ctx, "storing a failure: the node stays as it is until its conductor is gone", "node", t.Node.UUID, "err", err, "failure", cause)
+		return
+	}
+	t.c.log.WarnContext(ctx, "node failed", "node", t.Node.UUID, "state", t.Node.ProvisionState, "err", cause)
+}
+
+func eventType(failed baremetal.ProvisionState) string {
+	switch failed {
+	case baremetal.DeployFailed:
+		return "provisioning"
+	case baremetal.CleanFailed:
+		return "cleaning"
+	case baremetal.InspectFailed:
+		return "introspection"
+	}
+	return "error"
+}

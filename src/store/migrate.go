@@ -1,0 +1,65 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"fmt"
+	"strings"
+)
+
+//go:embed migrations
+var migrations embed.FS
+
+// newest is the version of the schema that this program works with.
+const newest = 1
+
+// migrate brings the schema up to a version, one after the other, each in a transaction of its own.
+func migrate(ctx context.Context, db *sql.DB, d dialect, to int) error {
+	if _, err := db.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)"); err != nil {
+		return err
+	}
+	for {
+		at, err := climb(ctx, db, d, to)
+		if err != nil || at == to {
+			return err
+		}
+		if at > to {
+			return fmt.Errorf("its schema is version %d, and this program knows %d: use a newer one", at, to)
+		}
+	}
+}
+
+// climb goes up one version, unless it is there.
+func climb(ctx context.Context, db *sql.DB, d dialect, to int) (at int, err error) {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing
+	if d == postgres {
+		if _, err := tx.ExecContext(ctx, "LOCK TABLE schema_version IN EXCLUSIVE MODE"); err != nil {
+			return 0, err
+		}
+	}
+	if err := tx.QueryRowContext(ctx, "SELECT COALESCE(MAX(version), 0) FROM schema_version").Scan(&at); err != nil || at >= to {
+		return at, err
+	}
+	at++
+	text, err := migrations.ReadFile(fmt.Sprintf("migrations/%04d.sql", at))
+	if err != nil {
+		return 0, err
+	}
+	for statement := range strings.SplitSeq(strings.ReplaceAll(string(text), "$IDENTITY", d.identity), ";\n") {
+		if strings.TrimSpace(statement) == "" {
+			continue
+		}
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return 0, fmt.Errorf("version %d: %w", at, err)
+		}
+	}
+	if _, err := tx.ExecContext(ctx, d.rebind("INSERT INTO schema_version (version) VALUES (?)"), at); err != nil {
+		return 0, err
+	}
+	return at, tx.Commit()
+}

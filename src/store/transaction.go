@@ -1,0 +1,367 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"bosh-ironic-cpi/src/baremetal"
+	"bosh-ironic-cpi/src/conductor"
+)
+
+// A transaction implements conductor.Tx.
+type transaction struct {
+	*Store
+	ctx    context.Context //nolint:containedctx // the transaction's own
+	db     *sql.DB
+	tx     *sql.Tx
+	writes bool
+}
+
+var _ conductor.Tx = (*transaction)(nil)
+
+// A query is a statement that is ready to run: database/sql's Stmt, or a text for pgx, which prepares by itself.
+type query interface {
+	QueryContext(ctx context.Context, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, args ...any) *sql.Row
+	ExecContext(ctx context.Context, args ...any) (sql.Result, error)
+}
+
+type text struct {
+	tx  *sql.Tx
+	sql string
+}
+
+func (q text) QueryContext(ctx context.Context, args ...any) (*sql.Rows, error) {
+	return q.tx.QueryContext(ctx, q.sql, args...)
+}
+
+func (q text) QueryRowContext(ctx context.Context, args ...any) *sql.Row {
+	return q.tx.QueryRowContext(ctx, q.sql, args...)
+}
+
+func (q text) ExecContext(ctx context.Context, args ...any) (sql.Result, error) {
+	return q.tx.ExecContext(ctx, q.sql, args...)
+}
+
+func (t *transaction) prepared(sql string) (query, error) {
+	if t.dialect == postgres {
+		return text{t.tx, postgres.rebind(sql)}, nil
+	}
+	s, err := t.statement(t.ctx, t.db, sql)
+	if err != nil {
+		return nil, fmt.Errorf("prepare %s: %w", sql, err)
+	}
+	return t.tx.StmtContext(t.ctx, s), nil
+}
+
+// locking is what a query ends with so that nobody else changes its rows meanwhile.
+func (t *transaction) locking() string {
+	if t.writes {
+		return t.dialect.locking
+	}
+	return ""
+}
+
+func (t *transaction) exec(query string, args ...any) error {
+	s, err := t.prepared(query)
+	if err != nil {
+		return err
+	}
+	_, err = s.ExecContext(t.ctx, args...)
+	return err
+}
+
+// Node implements conductor.Tx.
+func (t *transaction) Node(ident string) (*conductor.Node, error) {
+	column := "name"
+	if len(ident) == 36 && strings.Count(ident, "-") == 4 {
+		column = "uuid"
+	}
+	s, err := t.prepared(wholeNode + " FROM nodes WHERE " + column + " = ?" + t.locking())
+	if err != nil {
+		return nil, err
+	}
+	n := &conductor.Node{}
+	var details []byte
+	err = s.QueryRowContext(t.ctx, ident).Scan(append(fields(n), &details)...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, conductor.NotFound(ident)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read node %s: %w", ident, err)
+	}
+	return n, t.decode(details, n)
+}
+
+// Nodes implements conductor.Tx.
+func (t *transaction) Nodes(q conductor.NodeQuery) ([]*conductor.Node, error) {
+	query, args, err := t.nodesQuery(q)
+	if err != nil {
+		return nil, err
+	}
+	s, err := t.prepared(query)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.QueryContext(t.ctx, args...)
+	if err != nil {
+		return nil, fmt.Errorf("list nodes: %w", err)
+	}
+	defer rows.Close()
+	var all []*conductor.Node
+	var details sql.RawBytes
+	for rows.Next() {
+		n := &conductor.Node{}
+		into := fields(n)
+		if !q.Brief {
+			into = append(into, &details)
+		}
+		if err := rows.Scan(into...); err != nil {
+			return nil, fmt.Errorf("list nodes: %w", err)
+		}
+		if !q.Brief {
+			if err := t.decode(details, n); err != nil {
+				return nil, err
+			}
+		}
+		all = append(all, n)
+	}
+	return all, rows.Err()
+}
+
+// nodesQuery writes the SELECT. Values travel as arguments only.
+func (t *transaction) nodesQuery(q conductor.NodeQuery) (string, []any, error) {
+	var where []string
+	var args []any
+	for _, c := range q.Where {
+		col, err := known(c.Column)
+		if err != nil {
+			return "", nil, err
+		}
+		value := c.Value
+		if b, ok := value.(bool); ok {
+			value = truth(b)
+		}
+		switch c.Op {
+		case "=", "!=":
+			where = append(where, col.expression()+" "+c.Op+" ?")
+			if col.nullable && c.Op == "=" && value != "" { // so that the index is used
+				where[len(where)-1] = col.name + " = ?"
+			}
+		case "contains":
+			where = append(where, "LOWER("+col.expression()+") LIKE ? ESCAPE '!'")
+			value = "%" + strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(strings.ToLower(fmt.Sprint(value))) + "%"
+		default:
+			return "", nil, fmt.Errorf("no operator %q", c.Op)
+		}
+		args = append(args, value)
+	}
+	order, above := "id", ">"
+	if q.Desc {
+		above = "<"
+	}
+	sort := "id"
+	if q.SortBy != "" {
+		col, err := known(q.SortBy)
+		if err != nil {
+			return "", nil, err
+		}
+		sort = col.expression()
+		order = sort + direction(q.Desc) + ", id"
+	}
+	if q.After != "" {
+		marker := "(SELECT id FROM nodes WHERE uuid = ?)"
+		if sort == "id" {
+			where = append(where, "id "+above+" "+marker)
+			args = append(args, q.After)
+		} else {
+			value := "(SELECT " + sort + " FROM nodes WHERE uuid = ?)"
+			where = append(where, "("+sort+" "+above+" "+value+" OR ("+sort+" = "+value+" AND id "+above+" "+marker+"))")
+			args = append(args, q.After, q.After, q.After)
+		}
+	}
+	query := wholeNode
+	if q.Brief {
+		query = briefNode
+	}
+	query += " FROM nodes"
+	if len(where) > 0 {
+		query += " WHERE " + strings.Join(where, " AND ")
+	}
+	query += " ORDER BY " + order + direction(q.Desc)
+	if q.Limit > 0 {
+		query += " LIMIT ?"
+		args = append(args, q.Limit)
+	}
+	return query + t.locking(), args, nil
+}
+
+func direction(desc bool) string {
+	if desc {
+		return " DESC"
+	}
+	return ""
+}
+
+// PutNode implements conductor.Tx.
+func (t *transaction) PutNode(n *conductor.Node) error {
+	details, err := t.encode(n)
+	if err != nil {
+		return err
+	}
+	args := append(arguments(n), details)
+	if n.ID == 0 {
+		s, err := t.prepared(insertNode)
+		if err != nil {
+			return err
+		}
+		return nodeError(s.QueryRowContext(t.ctx, args...).Scan(&n.ID), n)
+	}
+	return nodeError(t.exec(updateNode, append(args, n.ID)...), n)
+}
+
+// nodeError says in Ironic's words what is taken.
+func nodeError(err error, n *conductor.Node) error {
+	if err == nil {
+		return nil
+	}
+	column, ok := taken(err)
+	if !ok {
+		return fmt.Errorf("store node %s: %w", n.UUID, err)
+	}
+	switch column {
+	case "name":
+		return &conductor.Error{Kind: baremetal.ErrTaken, Text: "A node with name " + n.Name + " already exists."}
+	case "instance_uuid":
+		return &conductor.Error{Kind: baremetal.ErrAssociated, Text: "Instance " + n.InstanceUUID +
+			" is already associated with a node, it cannot be associated with this other node " + n.UUID}
+	}
+	return &conductor.Error{Kind: baremetal.ErrTaken, Text: "A node with UUID " + n.UUID + " already exists."}
+}
+
+// DeleteNode implements conductor.Tx.
+func (t *transaction) DeleteNode(uuid string) error {
+	return t.exec("DELETE FROM nodes WHERE uuid = ?", uuid)
+}
+
+// Row implements conductor.Tx.
+func (t *transaction) Row(kind conductor.Kind, ident string) (conductor.Row, error) {
+	rows, err := t.rows("WHERE kind = ? AND uuid = ?", kind, string(kind), ident)
+	if err == nil && len(rows) == 0 {
+		rows, err = t.rows("WHERE kind = ? AND name = ?", kind, string(kind), ident)
+	}
+	if err != nil {
+		return conductor.Row{}, err
+	}
+	if len(rows) == 0 {
+		return conductor.Row{}, &conductor.Error{Kind: baremetal.ErrNotFound, Text: noun(kind) + " " + ident + " could not be found."}
+	}
+	return rows[0], nil
+}
+
+// Rows implements conductor.Tx.
+func (t *transaction) Rows(q conductor.RowQuery) ([]conductor.Row, error) {
+	where, args := "WHERE kind = ?", []any{string(q.Kind)}
+	if q.NodeUUID != "" {
+		where += " AND node_uuid = ?"
+		args = append(args, q.NodeUUID)
+	}
+	if q.Name != "" {
+		where += " AND name = ?"
+		args = append(args, q.Name)
+	}
+	if q.After != "" {
+		where += " AND id > (SELECT id FROM records WHERE kind = ? AND uuid = ?)"
+		args = append(args, string(q.Kind), q.After)
+	}
+	where += " ORDER BY id"
+	if q.Limit > 0 {
+		where += " LIMIT ?"
+		args = append(args, q.Limit)
+	}
+	return t.rows(where, q.Kind, args...)
+}
+
+func (t *transaction) rows(where string, kind conductor.Kind, args ...any) ([]conductor.Row, error) {
+	s, err := t.prepared("SELECT id, uuid, COALESCE(name, ''), node_uuid, document FROM records " + where + t.locking())
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.QueryContext(t.ctx, args...)
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", kind, err)
+	}
+	defer found.Close()
+	var all []conductor.Row
+	for found.Next() {
+		r := conductor.Row{Kind: kind}
+		if err := found.Scan(&r.ID, &r.UUID, &r.Name, &r.NodeUUID, &r.Document); err != nil {
+			return nil, fmt.Errorf("list %s: %w", kind, err)
+		}
+		all = append(all, r)
+	}
+	return all, found.Err()
+}
+
+// PutRow implements conductor.Tx.
+func (t *transaction) PutRow(r conductor.Row) error {
+	var name any
+	if r.Name != "" {
+		name = r.Name
+	}
+	const put = "INSERT INTO records (kind, uuid, name, node_uuid, document) VALUES (?, ?, ?, ?, ?) " +
+		"ON CONFLICT (kind, uuid) DO UPDATE SET name = excluded.name, node_uuid = excluded.node_uuid, document = excluded.document"
+	err := t.exec(put, string(r.Kind), r.UUID, name, r.NodeUUID, string(r.Document))
+	if err == nil {
+		return nil
+	}
+	if _, ok := taken(err); !ok {
+		return fmt.Errorf("store %s %s: %w", r.Kind, r.UUID, err)
+	}
+	text := fmt.Sprintf("A %s with name %s already exists.", strings.ToLower(noun(r.Kind)), r.Name)
+	if r.Kind == conductor.KindPort {
+		text = "A port with MAC address " + r.Name + " already exists."
+	}
+	return &conductor.Error{Kind: baremetal.ErrTaken, Text: text}
+}
+
+func noun(kind conductor.Kind) string {
+	text := strings.ReplaceAll(string(kind), "_", " ")
+	return strings.ToUpper(text[:1]) + text[1:]
+}
+
+// DeleteRow implements conductor.Tx.
+func (t *transaction) DeleteRow(kind conductor.Kind, uuid string) error {
+	return t.exec("DELETE FROM records WHERE kind = ? AND uuid = ?", string(kind), uuid)
+}
+
+// DeleteRowsOf implements conductor.Tx.
+func (t *transaction) DeleteRowsOf(nodeUUID string) error {
+	return t.exec("DELETE FROM records WHERE node_uuid = ?", nodeUUID)
+}
+
+// encode writes a node's details, with driver_info sealed if there is a key.
+func (t *transaction) encode(n *conductor.Node) (string, error) {
+	details := n.Details
+	if t.sealed != nil && len(details.DriverInfo) > 0 {
+		details.DriverInfo = t.seal(details.DriverInfo, n.UUID)
+	}
+	text, err := json.Marshal(details)
+	if err != nil {
+		return "", fmt.Errorf("store node %s: %w", n.UUID, err)
+	}
+	return string(text), nil
+}
+
+func (t *transaction) decode(text []byte, n *conductor.Node) error {
+	if err := json.Unmarshal(text, &n.Details); err != nil {
+		return fmt.Errorf("stored node %s: %w", n.UUID, err)
+	}
+	var err error
+	n.Details.DriverInfo, err = t.open(n.Details.DriverInfo, n.UUID)
+	return err
+}
