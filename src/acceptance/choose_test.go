@@ -215,16 +215,23 @@ func TestNodesThatAreNotFree(t *testing.T) {
 	d.missed(message, moved, "provision_state is inspect failed, available or manageable wanted")
 }
 
-// database changes what no request can, in Ironic's own tables: %s stands for an argument.
+// database changes what no request can, in the engine's own tables: %s stands for an argument.
 func (d *director) database(statement string, args ...string) {
 	d.t.Helper()
-	const program = `
+	program := `
 import pymysql, sys
 db = pymysql.connect(unix_socket=sys.argv[1], user="root", database="ironic", autocommit=True)
 db.cursor().execute(sys.argv[2], sys.argv[3:])
 `
-	socket := filepath.Join(d.backend.Dir, "db.sock")
-	if out, err := exec.Command("/usr/bin/python3", append([]string{"-c", program, socket, statement}, args...)...).CombinedOutput(); err != nil {
+	file := filepath.Join(d.backend.Dir, "db.sock")
+	if backend.Kind() == "conductor" {
+		program = `
+import sqlite3, sys
+with sqlite3.connect(sys.argv[1], timeout=60) as db: db.execute(sys.argv[2].replace("%s", "?").replace("NULL", "''"), sys.argv[3:])
+`
+		file = filepath.Join(d.backend.Dir, "data", "conductor.sqlite")
+	}
+	if out, err := exec.Command("/usr/bin/python3", append([]string{"-c", program, file, statement}, args...)...).CombinedOutput(); err != nil {
 		d.t.Fatalf("%s: %v\n%s", statement, err, out)
 	}
 }
@@ -358,6 +365,7 @@ func onBMC(d *director) *definition {
 // takes a minute: TestLifeOnABMC.
 func TestClassicDriverName(t *testing.T) {
 	t.Parallel()
+	backend.OnlyOn(t, "ironic", "the conductor has no IPMI driver yet")
 	d := onBMC(newDirector(t, backend.Start(t, backend.WithIPMI())))
 	d.killAt("create_vm/claim node/after", "create_vm", d.arguments(d.vm)...)
 	n := d.backend.Node(t, d.node)
@@ -395,6 +403,7 @@ func TestDefinedServerThatIsThereAlready(t *testing.T) {
 func TestPoolOfManyPages(t *testing.T) {
 	t.Parallel()
 	const more = 1100
+	backend.OnlyOn(t, "ironic", "its nodes are copied in Ironic's own tables")
 	d := newDirector(t, backend.Start(t, backend.WithConf("[conductor]\nconductor_group = rack-1\nsync_power_state_interval = 0")),
 		map[string]any{"placement": map[string]any{"zone_field": "conductor_group"}})
 	group := map[string]any{"conductor_group": "rack-1"}

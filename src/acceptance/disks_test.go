@@ -265,8 +265,13 @@ func (d *director) inspected(node string, inventory map[string]any) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	d.database("INSERT INTO node_inventory (node_id, inventory_data, plugin_data, version) "+
-		"SELECT id, %s, '{}', '1.0' FROM nodes WHERE uuid = %s", string(text), node)
+	insert := "INSERT INTO node_inventory (node_id, inventory_data, plugin_data, version) " +
+		"SELECT id, %s, '{}', '1.0' FROM nodes WHERE uuid = %s"
+	if backend.Kind() == "conductor" {
+		insert = "INSERT INTO records (kind, uuid, node_uuid, document) " +
+			"SELECT 'inventory', uuid, uuid, json_object('inventory', json(%s), 'plugin_data', json('{}')) FROM nodes WHERE uuid = %s"
+	}
+	d.database(insert, string(text), node)
 }
 
 // What inspection found counts more than what the operator once declared.

@@ -7,8 +7,8 @@
 //
 // and a test begins with backend.Start(t). Tests of one process that ask for equal options share one engine, and
 // each has a proxy of its own. What an engine must do for a test goes through [Backend], so that the same tests
-// run on another engine of the same API: BOSH_IRONIC_BACKEND names it, and "ironic" (OpenStack Ironic from
-// Debian's packages, by bin/ironic-up) is the only one so far. BOSH_IRONIC_KEEP=1 leaves logs and disks behind.
+// run on another engine of the same API: BOSH_IRONIC_BACKEND names it, "ironic" (OpenStack Ironic from Debian's packages,
+// by bin/ironic-up; the default) or "conductor" (our own). BOSH_IRONIC_KEEP=1 leaves logs and disks behind.
 //
 // It is for tests alone, and where a Debian package is missing and cannot be installed, it skips the test on a
 // laptop and fails it in CI (CI=true).
@@ -84,15 +84,19 @@ func WithConf(text string) Option { return func(o *options) { o.conf += text + "
 func Start(t testing.TB, opts ...Option) *Backend {
 	t.Helper()
 	skipShort(t)
-	if kind := os.Getenv("BOSH_IRONIC_BACKEND"); kind != "" && kind != "ironic" {
-		t.Fatalf("BOSH_IRONIC_BACKEND=%s: only ironic is known", kind)
+	engines := map[string]func(context.Context, options) (dir, url string, env map[string]string, err error){
+		"ironic": startIronic, "conductor": startConductor,
+	}
+	begin, ok := engines[Kind()]
+	if !ok {
+		t.Fatalf("BOSH_IRONIC_BACKEND=%s: ironic and conductor are known", Kind())
 	}
 	o := options{auth: "noauth"}
 	for _, opt := range opts {
 		opt(&o)
 	}
 	e := shared.engine(o)
-	e.once.Do(func() { e.dir, e.url, e.env, e.err = startIronic(t.Context(), o) })
+	e.once.Do(func() { e.dir, e.url, e.env, e.err = begin(t.Context(), o) })
 	e.check(t)
 	proxy := NewProxy(t, e.url)
 	return &Backend{URL: proxy.URL, Direct: e.url, Proxy: proxy, Dir: e.dir, Env: e.env, engine: e}

@@ -86,6 +86,7 @@ func startDaemon(ctx context.Context, dir string, changes map[string]any) (*Daem
 			"data":       d.Data,
 			"registry":   map[string]any{"listen": []any{d.Registry}},
 			"repository": map[string]any{"listen": []any{d.Repository}, "min_free": "0"},
+			"conductor":  map[string]any{"enabled": false},
 		}
 		Overlay(configuration, changes)
 		d.Registry, d.Repository = listens(configuration["registry"]), listens(configuration["repository"])

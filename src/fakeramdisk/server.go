@@ -29,7 +29,7 @@ type Config struct {
 	Ironic      Ironic
 	CallbackURL string // where the conductor reaches Handler; must stay the same while nodes wait
 	Dir         string // the nodes' disks, a folder per node
-	BootFiles   string // the conductor's http_root: a node is about to boot when its iPXE script lies there
+	BootFiles   string // Ironic's http_root: a node is about to boot when its iPXE script lies there; empty: ask every time
 	Layout      []Disk // disks of nodes that declare none
 	Log         *slog.Logger
 }
@@ -81,6 +81,9 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 // booting reports whether the conductor has laid out an iPXE script for some node. It does before it switches
 // the node on, and takes it away afterwards.
 func (s *Server) booting() bool {
+	if s.cfg.BootFiles == "" {
+		return true
+	}
 	found, err := filepath.Glob(filepath.Join(s.cfg.BootFiles, "*", "config"))
 	return err == nil && len(found) > 0
 }

@@ -14,6 +14,7 @@ type configuration struct {
 	Data       string          `json:"data" default:"data" help:"directory of everything that is kept; made when it is missing, readable for this user only"`
 	Registry   registryGroup   `json:"registry"`
 	Repository repositoryGroup `json:"repository"`
+	Conductor  conductorGroup  `json:"conductor"`
 	Metrics    metricsGroup    `json:"metrics"`
 
 	TLS            tlsGroup       `json:"tls"`
@@ -69,6 +70,25 @@ type treeGroup struct {
 	AnyoneMayRead bool             `json:"anyone_may_read" default:"false" help:"reading needs no credentials, from any address; for images, which hold no secrets"`
 	Quota         config.Bytes     `json:"quota" default:"0" help:"most that the tree may hold; 0: as much as the disk"`
 	MaxFile       config.Bytes     `json:"max_file" default:"50GiB" help:"longest file"`
+}
+
+type conductorGroup struct {
+	Enabled        bool              `json:"enabled" default:"true" help:"serve the Bare Metal API and control the nodes"`
+	Listen         []daemon.Address  `json:"listen" default:"[\"127.0.0.1:6385\"]" help:"addresses of the whole API"`
+	MachinesListen []daemon.Address  `json:"machines_listen" help:"addresses of the part that deploy ramdisks call, lookup and heartbeat, and no more"`
+	Users          []userGroup       `json:"users" help:"who may use the API (http_basic); nobody named: everybody, and then on loopback only"`
+	PublicURL      string            `json:"public_url" help:"what links in answers begin with; empty: as the client reached us"`
+	Database       secret.Text       `json:"database" help:"path of the SQLite file, or a postgres:// URL that several daemons may share; empty: conductor.sqlite in data"`
+	KeyFile        string            `json:"key_file" help:"path of a file whose first 32 bytes seal driver_info in the database; empty: it is kept in the clear"`
+	Hostname       string            `json:"hostname" help:"this conductor's name, unique among those of a database; empty: the machine's"`
+	Group          string            `json:"group" help:"conductor_group of the nodes to work on; empty: those without one"`
+	AutomatedClean bool              `json:"automated_clean" default:"false" help:"clean disks between two instances, where a node does not say otherwise"`
+	Interfaces     map[string]string `json:"default_interfaces" help:"interface by kind (deploy, boot, network, ...) for nodes that name none, where their hardware type can have it"`
+	Workers        int               `json:"workers" default:"100" min:"1" help:"how many nodes are worked on at once; more are 503"`
+	PowerSync      time.Duration     `json:"power_sync" default:"60s" min:"0s" help:"how often every node's power state is asked for; 0s: never"`
+	PowerSyncMost  int               `json:"power_sync_abreast" default:"8" min:"1" help:"how many BMCs are asked at once"`
+	CallbackLimit  time.Duration     `json:"callback_timeout" default:"30m" min:"1s" help:"how long a node waits for its ramdisk before it fails"`
+	LockWait       time.Duration     `json:"lock_wait" default:"2s" min:"0s" help:"how long a request waits for a node's lock before it is 409"`
 }
 
 type userGroup struct {

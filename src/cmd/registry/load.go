@@ -86,7 +86,7 @@ func check(c *configuration) error {
 		}
 	}
 	r, p := &c.Registry, &c.Repository
-	need(r.Enabled || p.Enabled, "registry.enabled", "nothing to serve: registry and repository are both off")
+	need(r.Enabled || p.Enabled || c.Conductor.Enabled, "registry.enabled", "nothing to serve: registry, repository and conductor are all off")
 	https := false
 	if r.Enabled {
 		need(len(r.Listen) > 0, "registry.listen", "want at least one address")
@@ -101,6 +101,13 @@ func check(c *configuration) error {
 		need(open == "" || len(t.Users) > 0, t.key+".users",
 			"required to listen on "+open+", which others can reach: name at least one user with a password, here or in repository.users, or listen on 127.0.0.1")
 		https = https || secure(t.Listen)
+	}
+	if b := &c.Conductor; b.Enabled {
+		need(len(b.Listen) > 0, "conductor.listen", "want at least one address")
+		open := beyond(b.Listen)
+		need(open == "" || len(b.Users) > 0, "conductor.users",
+			"required to listen on "+open+", which others can reach: name at least one user with a password, or listen on 127.0.0.1")
+		https = https || secure(b.Listen) || secure(b.MachinesListen)
 	}
 	need(!https || c.TLS.Certificate != "" && c.TLS.Key != "", "tls.certificate", "required by an https address, with tls.key")
 	if len(faults) == 0 {

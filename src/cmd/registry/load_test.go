@@ -20,7 +20,7 @@ func TestFaultsAreNamed(t *testing.T) {
 		{"unit", `repository: {min_free: "10"}`, `repository.min_free: want a size with its unit`},
 		{"address", "registry: {listen: [localhost]}", "registry.listen[0]: "},
 		{"network", "trusted_proxies: [10.0.0.1]", "trusted_proxies[0]: "},
-		{"nothing", "registry: {enabled: false}\nrepository: {enabled: false}", "registry.enabled: nothing to serve"},
+		{"nothing", "registry: {enabled: false}\nrepository: {enabled: false}\nconductor: {enabled: false}", "registry.enabled: nothing to serve"},
 		{"open registry", `registry: {listen: ["0.0.0.0:25777"]}`, "registry.users: required to listen on http://0.0.0.0:25777, which others can reach"},
 		{"open to all", `registry: {listen: [":25777"]}`, "registry.users: required to listen on"},
 		{"open tree", `repository: {images: {listen: ["10.0.0.5:80"]}}`, "repository.images.users: required to listen on http://10.0.0.5:80"},

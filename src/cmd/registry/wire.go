@@ -28,6 +28,7 @@ type parts struct {
 	configuration *configuration
 	registryUsers *httpauth.Users
 	metricsUsers  *httpauth.Users
+	apiUsers      *httpauth.Users
 	trees         []treeUsers
 	key           signedurl.Key      // zero: the one in data
 	store         *repository.WebDAV // nil: in data
@@ -53,6 +54,8 @@ func prepare(c *configuration) (*parts, error) {
 	note("registry.users", err)
 	p.metricsUsers, err = users(c.Metrics.Users)
 	note("metrics.users", err)
+	p.apiUsers, err = users(c.Conductor.Users)
+	note("conductor.users", err)
 	for _, t := range c.Repository.trees() {
 		with := treeUsers{tree: t}
 		with.users, err = users(t.Users)
@@ -113,6 +116,13 @@ func serve(ctx context.Context, p *parts, log *slog.Logger) (err error) {
 			return fmt.Errorf("registry: %w", err)
 		}
 		services = append(services, daemon.Service{Name: "registry", Part: part, Addresses: c.Registry.Listen})
+	}
+	if c.Conductor.Enabled {
+		more, err := openConductor(ctx, p, &open, log)
+		if err != nil {
+			return fmt.Errorf("conductor: %w", err)
+		}
+		services = append(services, more...)
 	}
 	return daemon.Run(ctx, daemon.Config{
 		Services: services, TLS: p.tls, TrustedProxies: c.TrustedProxies, StopTimeout: c.StopTimeout,

@@ -1,0 +1,115 @@
+package backend
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"bosh-ironic-cpi/src/fakeramdisk"
+)
+
+// OnlyOn leaves a test out on every engine but the one named, and says why.
+func OnlyOn(t testing.TB, engine, why string) {
+	t.Helper()
+	if Kind() != engine {
+		t.Skipf("only on %s: %s", engine, why)
+	}
+}
+
+// Kind is the engine that tests run on: ironic or conductor.
+func Kind() string {
+	if k := os.Getenv("BOSH_IRONIC_BACKEND"); k != "" {
+		return k
+	}
+	return "ironic"
+}
+
+// startConductor runs our own daemon as the engine, with the same deploy ramdisk as bin/ironic-up starts, but in this
+// process.
+func startConductor(ctx context.Context, o options) (dir, url string, env map[string]string, err error) {
+	begun := time.Now()
+	dir, err = os.MkdirTemp("", "conductor-")
+	if err != nil {
+		return "", "", nil, err
+	}
+	if o.auth == "keystone" || o.ipmi || o.conf != "" || o.split {
+		return dir, "", nil, errors.New("the conductor has no Keystone, no simulated BMC and no ironic.conf: use OnlyOn")
+	}
+	url = "http://" + FreeAddress()
+	conductor := map[string]any{
+		"listen": []any{url}, "hostname": "127.0.0.1", "automated_clean": o.clean, "power_sync": "0s",
+	}
+	if o.workers > 0 {
+		conductor["workers"] = o.workers
+	}
+	env = map[string]string{"IRONIC_AUTH": "noauth", "IRONIC_URL": url}
+	if o.auth == "http_basic" {
+		conductor["users"] = []any{map[string]any{"name": "admin", "password": "secret"}}
+		env["IRONIC_AUTH"], env["IRONIC_USERNAME"], env["IRONIC_PASSWORD"] = o.auth, "admin", "secret"
+	}
+	off := map[string]any{"enabled": false}
+	text, err := json.Marshal(map[string]any{"data": filepath.Join(dir, "data"), "registry": off, "repository": off, "conductor": conductor})
+	if err != nil {
+		return dir, "", nil, err
+	}
+	d := &Daemon{Registry: url, Repository: url, Config: filepath.Join(dir, "registry.yml"), Log: filepath.Join(dir, "registry.log")}
+	if err := os.WriteFile(d.Config, text, 0o600); err != nil {
+		return dir, "", nil, err
+	}
+	if err := d.run(ctx); err != nil {
+		return dir, "", nil, err
+	}
+	endRamdisk, err := startRamdisk(ctx, env, filepath.Join(dir, "disks"))
+	shared.started("conductor ("+o.String()+")", begun, func() {
+		if endRamdisk != nil {
+			endRamdisk()
+		}
+		_ = d.end(syscall.SIGTERM)
+		if os.Getenv("BOSH_IRONIC_KEEP") == "" {
+			_ = os.RemoveAll(dir)
+		}
+	})
+	return dir, url, env, err
+}
+
+// startRamdisk serves the nodes of an engine with the deploy ramdisk.
+func startRamdisk(ctx context.Context, env map[string]string, disks string) (end func(), err error) {
+	if err := os.MkdirAll(disks, 0o700); err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is open when it returns
+	if err != nil {
+		return nil, err
+	}
+	layout, err := fakeramdisk.ParseLayout("sda=1024,sdb=1024,sdc=1024")
+	if err != nil {
+		return nil, err
+	}
+	log, err := os.Create(filepath.Join(filepath.Dir(disks), "ramdisk.log"))
+	if err != nil {
+		return nil, err
+	}
+	env["IRONIC_RAMDISK_URL"] = "http://" + listener.Addr().String()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan error, 1)
+	server := fakeramdisk.New(fakeramdisk.Config{
+		Ironic:      fakeramdisk.Ironic{URL: env["IRONIC_URL"], Username: env["IRONIC_USERNAME"], Password: env["IRONIC_PASSWORD"]},
+		CallbackURL: env["IRONIC_RAMDISK_URL"], Dir: disks, Layout: layout, Log: slog.New(slog.NewTextHandler(log, nil)),
+	})
+	go func() { ended <- server.Run(ctx, listener) }()
+	return func() {
+		cancel()
+		if err := <-ended; err != nil {
+			fmt.Fprintln(os.Stderr, "the deploy ramdisk:", err)
+		}
+		_ = log.Close()
+	}, nil
+}

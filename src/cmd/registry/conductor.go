@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"bosh-ironic-cpi/src/conductor"
+	"bosh-ironic-cpi/src/conductor/api"
+	"bosh-ironic-cpi/src/conductor/deploy"
+	"bosh-ironic-cpi/src/daemon"
+	"bosh-ironic-cpi/src/driver/all"
+	"bosh-ironic-cpi/src/store"
+)
+
+// A bareMetal is the daemon's part that serves the Bare Metal API, or one face of it.
+type bareMetal struct {
+	routes map[string]http.Handler
+	loops  func(context.Context)
+}
+
+// Routes implements daemon.Part.
+func (b *bareMetal) Routes() map[string]http.Handler { return b.routes }
+
+// Run implements daemon.Part.
+func (b *bareMetal) Run(ctx context.Context) error {
+	if b.loops == nil {
+		<-ctx.Done()
+		return nil
+	}
+	b.loops(ctx)
+	return nil
+}
+
+// watch is how often deadlines and dead conductors are looked for.
+const watch = 5 * time.Second
+
+// openConductor opens the store, starts the conductor, and makes a part of each of its faces.
+func openConductor(ctx context.Context, p *parts, open *closers, log *slog.Logger) ([]daemon.Service, error) {
+	c := p.configuration.Conductor
+	var options store.Options
+	if c.KeyFile != "" {
+		key, err := keyOf(c.KeyFile)
+		if err != nil {
+			return nil, err
+		}
+		options.Key = key
+	}
+	address := c.Database.Reveal()
+	if address == "" {
+		address = filepath.Join(p.configuration.Data, "conductor.sqlite")
+	}
+	kept, err := store.Open(ctx, address, options)
+	if err != nil {
+		return nil, err
+	}
+	*open = append(*open, kept)
+	if c.Hostname == "" {
+		if c.Hostname, err = os.Hostname(); err != nil {
+			return nil, err
+		}
+	}
+	direct := deploy.NewDirect(nil)
+	lockWait := c.LockWait
+	if lockWait == 0 {
+		lockWait = time.Millisecond
+	}
+	engine, err := conductor.New(conductor.Config{
+		Hostname: c.Hostname, Group: c.Group, Store: kept, Drivers: all.Table(),
+		Deployers:      map[string]conductor.Deployer{"direct": direct, "fake": deploy.Fake{}},
+		Defaults:       c.Interfaces,
+		AutomatedClean: c.AutomatedClean, Workers: c.Workers, LockWait: lockWait, WaitLimit: c.CallbackLimit, Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := engine.Start(context.WithoutCancel(ctx)); err != nil { // it ends by Close, after the last request
+		return nil, err
+	}
+	*open = append(*open, closing(func() error {
+		defer direct.Close()
+		return engine.Close()
+	}))
+	server := api.New(api.Config{Conductor: engine, PublicURL: c.PublicURL, Users: p.apiUsers, Log: log})
+	rhythm := conductor.Rhythm{PowerSync: c.PowerSync, Abreast: c.PowerSyncMost, Watch: watch}
+	operators := server.Operators()
+	services := []daemon.Service{{
+		Name: "conductor", Addresses: c.Listen,
+		Part: &bareMetal{
+			routes: map[string]http.Handler{"/": operators, "/v1/": operators},
+			loops:  func(ctx context.Context) { engine.Background(ctx, rhythm) },
+		},
+	}}
+	if len(c.MachinesListen) > 0 {
+		machines := server.Machines()
+		services = append(services, daemon.Service{
+			Name: "machines", Addresses: c.MachinesListen, Part: &bareMetal{routes: map[string]http.Handler{"/v1/": machines}},
+		})
+	}
+	return services, nil
+}
+
+// closing is a function that closes something.
+type closing func() error
+
+// Close implements io.Closer.
+func (c closing) Close() error { return c() }
+
+// keyOf reads the key that seals driver_info.
+func keyOf(path string) ([]byte, error) {
+	const size = 32
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("conductor.key_file: %w", err)
+	}
+	if len(text) < size {
+		return nil, fmt.Errorf("conductor.key_file %s has %d bytes, and %d are needed: openssl rand 32 > FILE", path, len(text), size)
+	}
+	return text[:size], nil
+}
