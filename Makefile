@@ -1,7 +1,7 @@
 # What people do here; `make help` lists it. Everything that is made lands in build/.
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-PROGRAMS := ironic_cpi registry
+PROGRAMS := ironic_cpi registry nodectl
 TOOL := go tool -modfile=tools/go.mod
 CHECKS := $(patsubst %/go.mod,%,$(wildcard tools/*/go.mod))
 SHELL_FILES := $(wildcard bin/*) .ci/run
@@ -54,7 +54,7 @@ fmt: ## format Go and shell
 docs: ## write the reference documents again from the code
 	UPDATE=1 go test -count=1 -run Docs ./src/cmd/... ./src/cpi/... ./src/conductor ./src/driver/...
 
-demo: bootstrap build ## a whole life cycle on an Ironic of its own, shown request by request
+demo: build ## a VM's whole life on servers that do not exist, shown request by request
 	go run ./src/cmd/demo -cpi build/ironic_cpi -dir build/demo
 
 help: ## this list

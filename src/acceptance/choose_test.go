@@ -224,7 +224,7 @@ db = pymysql.connect(unix_socket=sys.argv[1], user="root", database="ironic", au
 db.cursor().execute(sys.argv[2], sys.argv[3:])
 `
 	file := filepath.Join(d.backend.Dir, "db.sock")
-	if backend.Kind() == "conductor" {
+	if backend.Kind() != "ironic" {
 		program = `
 import sqlite3, sys
 with sqlite3.connect(sys.argv[1], timeout=60) as db: db.execute(sys.argv[2].replace("%s", "?").replace("NULL", "''"), sys.argv[3:])

@@ -45,7 +45,7 @@ func newDirector(t testing.TB, b *backend.Backend, changes ...map[string]any) *d
 			"log_level": "debug",
 		},
 	}
-	for _, c := range changes {
+	for _, c := range append(changes, b.Embedded()) {
 		backend.Overlay(d.config, c)
 	}
 	return d

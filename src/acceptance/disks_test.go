@@ -267,7 +267,7 @@ func (d *director) inspected(node string, inventory map[string]any) {
 	}
 	insert := "INSERT INTO node_inventory (node_id, inventory_data, plugin_data, version) " +
 		"SELECT id, %s, '{}', '1.0' FROM nodes WHERE uuid = %s"
-	if backend.Kind() == "conductor" {
+	if backend.Kind() != "ironic" {
 		insert = "INSERT INTO records (kind, uuid, node_uuid, document) " +
 			"SELECT 'inventory', uuid, uuid, json_object('inventory', json(%s), 'plugin_data', json('{}')) FROM nodes WHERE uuid = %s"
 	}

@@ -28,6 +28,7 @@ var writing = []string{http.MethodPost, http.MethodPatch, http.MethodPut, http.M
 
 // Every request of a VM's whole life is refused, or its answer lost, the first time; asked again, Ironic answers.
 func TestFaultsOfIronicThatPass(t *testing.T) {
+	backend.NotOn(t, "embedded", "it breaks what passes between the CPI and the API")
 	t.Parallel()
 	all := append([]string{http.MethodGet}, writing...)
 	tests := []struct {
@@ -125,6 +126,7 @@ func (s *stage) begin(o outage, fault backend.Fault, methods []string) *backend.
 // B5: an outage while delete_vm runs is an error, never success. B7: has_vm is false only for what is certainly
 // gone. And what an outage leaves, in create_vm too, is put in order by the next call.
 func TestB5B7OutagesOfIronic(t *testing.T) {
+	backend.NotOn(t, "embedded", "it breaks what passes between the CPI and the API")
 	t.Parallel()
 	all := append([]string{http.MethodGet}, writing...)
 	const nodes, provision = "/v1/nodes/", "/states/provision"
@@ -202,6 +204,7 @@ func TestB5B7OutagesOfIronic(t *testing.T) {
 // One request of create_vm fails for good, all others work: the undo gives the node back at once, as it was, with
 // a note. One request of delete_vm fails: the next delete_vm goes on.
 func TestOneFaultAtEachRequest(t *testing.T) {
+	backend.NotOn(t, "embedded", "it breaks what passes between the CPI and the API")
 	t.Parallel()
 	const nodes, provision = "/v1/nodes/", "/states/provision"
 	refused := func(method, path string, skip int) backend.Fault {

@@ -7,11 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"testing"
-	"time"
-
-	"bosh-ironic-cpi/src/wait"
 )
 
 // Do sends a request past the proxy, with the engine's credentials, and returns the status and the decoded
@@ -59,18 +55,8 @@ func (b *Backend) must(ctx context.Context, method, path string, body any) (map[
 	return out, err
 }
 
-// do asks again where SQLite, which serves the tests as the engine's database, was busy: nothing has happened then.
-func (b *Backend) do(ctx context.Context, method, path string, body any) (status int, out map[string]any, err error) {
-	pace := wait.Pace{First: 50 * time.Millisecond, Every: time.Second, Limit: time.Minute}
-	err = wait.Until(ctx, pace, method+" "+path, func(ctx context.Context) (bool, string, error) {
-		status, out, err = b.once(ctx, method, path, body)
-		busy := status == http.StatusInternalServerError && strings.Contains(fmt.Sprint(out), "database is locked")
-		return !busy, "database is locked", err
-	})
-	return status, out, err
-}
-
-func (b *Backend) once(ctx context.Context, method, path string, body any) (int, map[string]any, error) {
+// do sends one request.
+func (b *Backend) do(ctx context.Context, method, path string, body any) (int, map[string]any, error) {
 	var in io.Reader
 	if body != nil {
 		text, err := json.Marshal(body)

@@ -8,7 +8,8 @@
 // and a test begins with backend.Start(t). Tests of one process that ask for equal options share one engine, and
 // each has a proxy of its own. What an engine must do for a test goes through [Backend], so that the same tests
 // run on another engine of the same API: BOSH_IRONIC_BACKEND names it, "ironic" (OpenStack Ironic from Debian's packages,
-// by bin/ironic-up; the default) or "conductor" (our own). BOSH_IRONIC_KEEP=1 leaves logs and disks behind.
+// by bin/ironic-up; the default), "conductor" (our own daemon) or "embedded" (the same, with a conductor in each process of
+// the CPI besides). BOSH_IRONIC_KEEP=1 leaves logs and disks behind.
 //
 // It is for tests alone, and where a Debian package is missing and cannot be installed, it skips the test on a
 // laptop and fails it in CI (CI=true).
@@ -85,11 +86,11 @@ func Start(t testing.TB, opts ...Option) *Backend {
 	t.Helper()
 	skipShort(t)
 	engines := map[string]func(context.Context, options) (dir, url string, env map[string]string, err error){
-		"ironic": startIronic, "conductor": startConductor,
+		"ironic": startIronic, "conductor": startConductor, "embedded": startConductor,
 	}
 	begin, ok := engines[Kind()]
 	if !ok {
-		t.Fatalf("BOSH_IRONIC_BACKEND=%s: ironic and conductor are known", Kind())
+		t.Fatalf("BOSH_IRONIC_BACKEND=%s: ironic, conductor and embedded are known", Kind())
 	}
 	o := options{auth: "noauth"}
 	for _, opt := range opts {

@@ -24,7 +24,28 @@ func OnlyOn(t testing.TB, engine, why string) {
 	}
 }
 
-// Kind is the engine that tests run on: ironic or conductor.
+// NotOn leaves a test out on one engine, and says why.
+func NotOn(t testing.TB, engine, why string) {
+	t.Helper()
+	if Kind() == engine {
+		t.Skipf("not on %s: %s", engine, why)
+	}
+}
+
+// Embedded is what the CPI is configured with to bring the conductor along in its own process, on the same database as
+// the daemon that serves the test. nil on other engines.
+func (b *Backend) Embedded() map[string]any {
+	if Kind() != "embedded" {
+		return nil
+	}
+	clean := b.Env["CLEAN"] == "1"
+	return map[string]any{
+		"ironic":    map[string]any{"url": "embedded"},
+		"conductor": map[string]any{"database": filepath.Join(b.Dir, "data", "conductor.sqlite"), "automated_clean": clean},
+	}
+}
+
+// Kind is the engine that tests run on: ironic, conductor, or embedded.
 func Kind() string {
 	if k := os.Getenv("BOSH_IRONIC_BACKEND"); k != "" {
 		return k
@@ -50,7 +71,7 @@ func startConductor(ctx context.Context, o options) (dir, url string, env map[st
 	if o.workers > 0 {
 		conductor["workers"] = o.workers
 	}
-	env = map[string]string{"IRONIC_AUTH": "noauth", "IRONIC_URL": url}
+	env = map[string]string{"IRONIC_AUTH": "noauth", "IRONIC_URL": url, "CLEAN": flag(o.clean)}
 	if o.auth == "http_basic" {
 		conductor["users"] = []any{map[string]any{"name": "admin", "password": "secret"}}
 		env["IRONIC_AUTH"], env["IRONIC_USERNAME"], env["IRONIC_PASSWORD"] = o.auth, "admin", "secret"

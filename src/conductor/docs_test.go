@@ -14,15 +14,15 @@ import (
 func TestDocs(t *testing.T) {
 	byState := map[baremetal.ProvisionState][]string{}
 	var order []baremetal.ProvisionState
-	for _, tr := range Transitions() {
-		if !slices.Contains(order, tr.From) {
-			order = append(order, tr.From)
+	for _, tr := range transitions {
+		if !slices.Contains(order, tr.from) {
+			order = append(order, tr.from)
 		}
-		way := fmt.Sprintf("%s → %s", tr.Verb, tr.Enters)
-		if tr.Target != "" {
-			way += " → " + string(tr.Target)
+		way := fmt.Sprintf("%s → %s", tr.verb, tr.enters)
+		if tr.target != "" {
+			way += " → " + string(tr.target)
 		}
-		byState[tr.From] = append(byState[tr.From], way)
+		byState[tr.from] = append(byState[tr.from], way)
 	}
 	var b strings.Builder
 	b.WriteString("| state | verb → where it leads, at once and in the end |\n|---|---|\n")

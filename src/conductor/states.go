@@ -6,22 +6,20 @@ import (
 	"bosh-ironic-cpi/src/baremetal"
 )
 
-// A Transition is a line of the state machine: where a verb leads, at once and in the end.
-type Transition struct {
-	From   baremetal.ProvisionState
-	Verb   baremetal.Verb
-	Enters baremetal.ProvisionState
-	Target baremetal.ProvisionState // empty: Enters is where it rests
+// A move is a line of the state machine: where a verb leads, at once and in the end.
+type move struct {
+	from   baremetal.ProvisionState
+	verb   baremetal.Verb
+	enters baremetal.ProvisionState
+	target baremetal.ProvisionState // empty: enters is where it rests
 }
 
-// Transitions is the whole machine (ironic/common/states.py, Ironic 21.4). docs/conductor.md draws it.
-func Transitions() []Transition { return slices.Clone(transitions) }
-
-var transitions = func() []Transition {
-	var all []Transition
+// transitions is the whole machine (ironic/common/states.py, Ironic 21.4). docs/conductor.md draws it.
+var transitions = func() []move {
+	var all []move
 	add := func(verb baremetal.Verb, enters, target baremetal.ProvisionState, from ...baremetal.ProvisionState) {
 		for _, f := range from {
-			all = append(all, Transition{f, verb, enters, target})
+			all = append(all, move{f, verb, enters, target})
 		}
 	}
 	add(baremetal.VerbManage, baremetal.Verifying, baremetal.Manageable, baremetal.Enroll)
@@ -47,10 +45,10 @@ var transitions = func() []Transition {
 }()
 
 // transition finds the line for a verb.
-func transition(from baremetal.ProvisionState, verb baremetal.Verb) (Transition, bool) {
-	i := slices.IndexFunc(transitions, func(t Transition) bool { return t.From == from && t.Verb == verb })
+func transition(from baremetal.ProvisionState, verb baremetal.Verb) (move, bool) {
+	i := slices.IndexFunc(transitions, func(t move) bool { return t.from == from && t.verb == verb })
 	if i < 0 {
-		return Transition{}, false
+		return move{}, false
 	}
 	return transitions[i], true
 }
@@ -106,7 +104,7 @@ func known(s baremetal.ProvisionState) bool {
 	if _, ok := failsTo[s]; ok {
 		return true
 	}
-	return slices.ContainsFunc(transitions, func(t Transition) bool { return t.From == s || t.Enters == s || t.Target == s })
+	return slices.ContainsFunc(transitions, func(t move) bool { return t.from == s || t.enters == s || t.target == s })
 }
 
 // KnownState reports whether the text names a provision state.
@@ -121,5 +119,5 @@ func KnownVerb(text string) (baremetal.Verb, bool) {
 		text = string(baremetal.VerbDeleted)
 	}
 	v := baremetal.Verb(text)
-	return v, slices.ContainsFunc(transitions, func(t Transition) bool { return t.Verb == v })
+	return v, slices.ContainsFunc(transitions, func(t move) bool { return t.verb == v })
 }

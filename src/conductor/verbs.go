@@ -58,24 +58,27 @@ func (c *Conductor) accept(ctx context.Context, ident string, r Request) (*Node,
 				n.LastError = "By request, the inspection operation has been aborted"
 			}
 		}
-		target := way.Target
-		if way.Enters.Failed() { // abort: where it wanted to go stays
+		target := way.target
+		if way.enters.Failed() { // abort: where it wanted to go stays
 			target = n.TargetProvisionState
 		}
-		n.enter(way.Enters, target)
-		if way.Target == "" && r.Verb != baremetal.VerbAbort {
+		n.enter(way.enters, target)
+		if way.target == "" && r.Verb != baremetal.VerbAbort {
 			n.LastError = keptError(n, way)
 			return nil
 		}
-		n.Reservation = c.cfg.Hostname
+		c.hold(n)
+		if r.Verb != baremetal.VerbAbort {
+			n.Details.Work = nil // of a deployment that waits for its ramdisk, and is not to go on
+		}
 		c.arm(n, r)
 		return nil
 	})
 }
 
 // keptError: manage from clean failed leaves the error for the operator to read.
-func keptError(n *Node, way Transition) string {
-	if way.From == baremetal.CleanFailed {
+func keptError(n *Node, way move) string {
+	if way.from == baremetal.CleanFailed {
 		return n.MaintenanceReason
 	}
 	return ""
@@ -315,12 +318,12 @@ func (t *Task) aborted(ctx context.Context) {
 			t.c.log.WarnContext(ctx, "after an abort", "node", t.Node.UUID, "err", err)
 		}
 	}
-	err := t.Save(context.WithoutCancel(ctx), func(n *Node) {
+	err := t.Save(ctx, func(n *Node) {
 		n.Details.Work, n.Details.Agent = nil, nil
 		n.Reservation = ""
 	})
 	if err != nil {
-		t.c.log.ErrorContext(ctx, "storing an abort", "node", t.Node.UUID, "err", err)
+		t.drop(ctx, err)
 	}
 }
 

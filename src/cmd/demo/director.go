@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -21,7 +22,7 @@ type args []struct {
 type director struct {
 	cpi, config string
 	out         *page
-	ironic      *view
+	nodes       *view
 	err         error
 }
 
@@ -41,7 +42,7 @@ func (d *director) ask(ctx context.Context, method, why string, arguments args) 
 	}
 	d.out.request(method, why, arguments)
 	began := time.Now()
-	answer, err := d.call(ctx, method, arguments)
+	answer, err := d.watched(ctx, method, arguments)
 	took := time.Since(began)
 	if err != nil {
 		d.err = fmt.Errorf("%s: %w", method, err)
@@ -57,11 +58,31 @@ func (d *director) ask(ctx context.Context, method, why string, arguments args) 
 	return answer.Result
 }
 
-// look prints what has changed in Ironic since the last look.
+// watched is call, with the nodes' changes printed while it goes on.
+func (d *director) watched(ctx context.Context, method string, arguments args) (answer response, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		answer, err = d.call(ctx, method, arguments)
+	}()
+	const often = 20 * time.Millisecond
+	tick := time.NewTicker(often)
+	defer tick.Stop()
+	for {
+		select {
+		case <-done:
+			return answer, err
+		case <-tick.C:
+			d.look(ctx)
+		}
+	}
+}
+
+// look prints what has changed about the nodes since the last look.
 func (d *director) look(ctx context.Context) {
-	changes, err := d.ironic.changes(ctx)
+	changes, err := d.nodes.changes(ctx)
 	if err != nil {
-		d.err = fmt.Errorf("look at Ironic's nodes: %w", err)
+		d.err = fmt.Errorf("look at the nodes: %w", err)
 	}
 	for _, change := range changes {
 		d.out.line(yellow, "    %s", change)
@@ -126,4 +147,14 @@ func (d *director) call(ctx context.Context, method string, arguments args) (res
 		return response{}, fmt.Errorf("no JSON on stdout: %w: %q", err, printed)
 	}
 	return answer, nil
+}
+
+// output runs a command and returns what it printed, or an error that holds its complaint.
+func output(command *exec.Cmd) (string, error) {
+	var stdout, stderr bytes.Buffer
+	command.Stdout, command.Stderr = &stdout, &stderr
+	if err := command.Run(); err != nil {
+		return "", fmt.Errorf("%s: %w\n%s", filepath.Base(command.Path), err, strings.TrimSpace(stderr.String()))
+	}
+	return strings.TrimSpace(stdout.String()), nil
 }

@@ -1,9 +1,7 @@
-// Demo shows the CPI at work: `make demo` runs it. It starts an Ironic and a WebDAV server of its own on loopback
-// (bin/ironic-up, bin/webdav-up), makes a small stemcell, leads a VM through its whole life by piping requests to
-// the CPI as a Director would, and prints each request and answer. Then it ends everything that it started.
-//
-// The servers do not exist: a deploy ramdisk that writes to scratch files plays them, so no agent ever reports. Start
-// with story.go, which reads like a deployment.
+// Demo shows the CPI at work: `make demo` runs it. It enrols two servers that do not exist, makes a small stemcell, leads
+// VMs through their lives by piping requests to the CPI as a Director would, and prints each request, what the servers do
+// meanwhile, and each answer. The CPI brings the conductor along in its own process, so there is nothing else to start,
+// and no agent ever reports. Start with story.go, which reads like a deployment.
 package main
 
 import (
@@ -16,6 +14,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -29,43 +28,39 @@ func run(args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	cpi := flags.String("cpi", "build/ironic_cpi", "the CPI's `program`")
 	dir := flags.String("dir", "build/demo", "`folder` for everything that the demo makes")
-	bin := flags.String("bin", "bin", "`folder` of ironic-up and webdav-up")
-	keep := flags.Bool("keep", false, "leave Ironic and the WebDAV server running")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
 	} else if err != nil {
 		return 2
 	}
 	out := &page{w: stdout, colour: isTerminal(stdout)}
-	if err := demo(ctx, out, *cpi, *dir, *bin, *keep); err != nil {
+	if err := demo(ctx, out, *cpi, *dir); err != nil {
 		fmt.Fprintln(stderr, out.paint(red, "demo: "+err.Error()))
 		return 1
 	}
 	return 0
 }
 
-// demo starts the services, tells the story and ends the services, also after an error.
-func demo(ctx context.Context, out *page, cpi, dir, bin string, keep bool) (err error) {
-	stage := &stage{bin: bin, dir: dir, out: out}
-	if err := stage.clear(ctx); err != nil {
-		return err
-	}
-	if !keep {
-		// Also after Ctrl-C, which has ended ctx by then.
-		defer func() { err = errors.Join(err, stage.close(context.WithoutCancel(ctx))) }()
-	}
-	if err := stage.open(ctx); err != nil {
+// demo sets the stage and tells the story.
+func demo(ctx context.Context, out *page, cpi, dir string) (err error) {
+	if dir, err = filepath.Abs(dir); err != nil {
 		return err
 	}
 	if cpi, err = filepath.Abs(cpi); err != nil {
 		return err
 	}
-	d := &director{cpi: cpi, config: stage.config, out: out, ironic: &view{url: stage.ironic}}
+	began := time.Now()
+	stage := &stage{dir: dir, out: out}
+	defer func() { err = errors.Join(err, stage.close()) }()
+	if err := stage.open(ctx); err != nil {
+		return err
+	}
+	d := &director{cpi: cpi, config: stage.config, out: out, nodes: &view{operator: stage.operator}}
 	out.line(bold, "\nThe servers")
 	d.look(ctx)
 	if err := tell(ctx, d, stage.stemcell); err != nil {
-		return fmt.Errorf("%w; logs are in %s", err, dir)
+		return fmt.Errorf("%w; everything is in %s", err, dir)
 	}
-	out.line(bold, "\nThat was a VM's life. Logs, the configuration and the servers' disks are in %s.", dir)
+	out.line(bold, "\nThat was a VM's life, in %.1f s. The configuration, the servers' state and the files are in %s.", time.Since(began).Seconds(), dir)
 	return nil
 }

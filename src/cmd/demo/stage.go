@@ -2,168 +2,185 @@ package main
 
 import (
 	"archive/tar"
-	"bytes"
 	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"bosh-ironic-cpi/src/conductor"
+	"bosh-ironic-cpi/src/conductor/api"
+	"bosh-ironic-cpi/src/conductor/deploy"
+	"bosh-ironic-cpi/src/driver/all"
+	"bosh-ironic-cpi/src/store"
+	"bosh-ironic-cpi/src/wait"
 )
 
-// A stage is what the story needs around the CPI.
+// A stage is what the story needs around the CPI: a folder with servers that do not exist.
 type stage struct {
-	bin, dir string
-	out      *page
+	dir string // absolute
+	out *page
 
-	ironic   string // base URL
+	store    *store.Store
+	operator operator
 	stemcell string // the archive that create_stemcell reads
 	config   string // the CPI's configuration file
 }
 
-// services are started by bin/NAME-up DIR/NAME and ended by bin/NAME-down DIR/NAME.
-var services = []string{"ironic", "webdav"}
-
-// clear ends and removes what an earlier run left, so that each run starts the same.
-func (s *stage) clear(ctx context.Context) error {
-	if err := s.close(ctx); err != nil {
-		return err
-	}
-	for _, name := range append([]string{"stemcell", "cpi.json"}, services...) {
+// open makes the folder anew, so that each run starts the same, and enrols the servers.
+func (s *stage) open(ctx context.Context) (err error) {
+	for _, name := range []string{"conductor.sqlite", "conductor.sqlite-wal", "conductor.sqlite-shm", "files", "stemcell", "cpi.json"} {
 		if err := os.RemoveAll(filepath.Join(s.dir, name)); err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-// open starts the services and writes the stemcell and the configuration.
-func (s *stage) open(ctx context.Context) error {
-	began := time.Now()
-	urls := map[string]string{}
-	for _, name := range services {
-		s.out.line(dim, "starting %s ...", name)
-		url, err := s.script(ctx, name+"-up", name)
-		if err != nil {
+	if s.store, err = store.Open(ctx, s.database(), store.Options{}); err != nil {
+		return err
+	}
+	engine, err := conductor.New(conductor.Config{
+		Hostname: "operator", Store: s.store, Drivers: all.Table(), Deployers: map[string]conductor.Deployer{"fake": deploy.Fake{}},
+	})
+	if err != nil {
+		return err
+	}
+	if err := engine.Start(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, engine.Close()) }()
+	s.operator = operator{&http.Client{Transport: api.Transport{Handler: api.New(api.Config{Conductor: engine}).Operators()}}}
+	for _, name := range []string{"rack-1", "rack-2"} {
+		if err := s.operator.enrol(ctx, name); err != nil {
 			return err
 		}
-		urls[name] = url
 	}
-	s.ironic = urls["ironic"]
-	s.out.line(dim, "Ironic at %s, WebDAV at %s, after %.1f s", urls["ironic"], urls["webdav"], time.Since(began).Seconds())
-	if err := s.makeStemcell(ctx); err != nil {
+	if err := s.makeStemcell(); err != nil {
 		return fmt.Errorf("make a stemcell: %w", err)
 	}
-	return s.writeConfig(urls["webdav"])
+	return s.writeConfig()
 }
 
-// close ends the services that have a folder.
-func (s *stage) close(ctx context.Context) error {
-	var errs []error
-	for _, name := range services {
-		if _, err := os.Stat(filepath.Join(s.dir, name)); err == nil {
-			_, err := s.script(ctx, name+"-down", name)
-			errs = append(errs, err)
+func (s *stage) database() string { return filepath.Join(s.dir, "conductor.sqlite") }
+
+func (s *stage) close() error {
+	if s.store == nil {
+		return nil
+	}
+	return s.store.Close()
+}
+
+// An operator asks the Bare Metal API, as the baremetal command does.
+type operator struct{ client *http.Client }
+
+// do sends a request to the handler in this process, and decodes the answer into out.
+func (o operator) do(ctx context.Context, method, path string, body, out any) error {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, method, "http://conductor"+path, strings.NewReader(string(text)))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("X-Openstack-Ironic-Api-Version", "latest")
+	response, err := o.client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode >= http.StatusBadRequest {
+		var failure map[string]any
+		_ = json.NewDecoder(response.Body).Decode(&failure)
+		return fmt.Errorf("%s %s: %s: %v", method, path, response.Status, failure)
+	}
+	if out == nil {
+		return nil
+	}
+	return json.NewDecoder(response.Body).Decode(out)
+}
+
+// enrol adds a server and makes it available. Its steps take a moment, to be seen.
+func (o operator) enrol(ctx context.Context, name string) error {
+	var n node
+	err := o.do(ctx, http.MethodPost, "/v1/nodes", object{
+		"name": name, "driver": "fake-hardware", "resource_class": "baremetal",
+		"driver_info": object{"fake_step_delay": "300ms", "fake_delay": "40ms"},
+		"properties":  object{"cpus": 4, "memory_mb": 8192, "local_gb": 10, "cpu_arch": "x86_64", "capabilities": "boot_mode:bios"},
+	}, &n)
+	if err != nil {
+		return err
+	}
+	port := object{"node_uuid": n.UUID, "address": "52:54:00:00:00:0" + name[len(name)-1:]}
+	if err := o.do(ctx, http.MethodPost, "/v1/ports", port, nil); err != nil {
+		return err
+	}
+	if err := o.provision(ctx, name, "manage", "manageable"); err != nil {
+		return err
+	}
+	return o.provision(ctx, name, "provide", "available")
+}
+
+func (o operator) provision(ctx context.Context, name, verb, state string) error {
+	if err := o.do(ctx, http.MethodPut, "/v1/nodes/"+name+"/states/provision", object{"target": verb}, nil); err != nil {
+		return err
+	}
+	pace := wait.Pace{First: 5 * time.Millisecond, Every: 50 * time.Millisecond, Limit: 10 * time.Second}
+	return wait.Until(ctx, pace, name+" to be "+state, func(ctx context.Context) (bool, string, error) {
+		var n struct {
+			State       string `json:"provision_state"`
+			Reservation string `json:"reservation"`
 		}
-	}
-	return errors.Join(errs...)
-}
-
-// script runs bin/NAME DIR/FOLDER and returns what it printed.
-func (s *stage) script(ctx context.Context, name, folder string) (string, error) {
-	command := exec.CommandContext(ctx, filepath.Join(s.bin, name), filepath.Join(s.dir, folder))
-	command.Env = append(os.Environ(), "NODES=2", "CLEAN=1")
-	return output(command)
-}
-
-// output runs a command and returns what it printed, or an error that holds its complaint.
-func output(command *exec.Cmd) (string, error) {
-	var stdout, stderr bytes.Buffer
-	command.Stdout, command.Stderr = &stdout, &stderr
-	command.WaitDelay = 10 * time.Second // for a child in the background that holds the pipes open
-	if err := command.Run(); err != nil {
-		return "", fmt.Errorf("%s: %w\n%s", filepath.Base(command.Path), err, strings.TrimSpace(stderr.String()))
-	}
-	return strings.TrimSpace(stdout.String()), nil
+		err := o.do(ctx, http.MethodGet, "/v1/nodes/"+name, nil, &n)
+		return n.State == state && n.Reservation == "", n.State, err
+	})
 }
 
 // makeStemcell packs a disk image with one partition as a stemcell's archive: a gzipped tar of root.img.
-func (s *stage) makeStemcell(ctx context.Context) error {
+func (s *stage) makeStemcell() (err error) {
+	const size = 1 << 20
+	image := make([]byte, size)
+	// One bootable Linux partition from sector 2048 on, though there is nothing in it.
+	copy(image[446:], []byte{0x80, 0, 0, 0, 0x83, 0, 0, 0, 0x00, 0x08, 0, 0, 0x00, 0x08, 0, 0})
+	image[510], image[511] = 0x55, 0xaa
 	dir := filepath.Join(s.dir, "stemcell")
-	raw, image := filepath.Join(dir, "root.raw"), filepath.Join(dir, "root.img")
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // nothing in it is secret
-		return err
-	}
-	if err := os.WriteFile(raw, nil, 0o600); err != nil {
-		return err
-	}
-	if err := os.Truncate(raw, 64<<20); err != nil {
-		return err
-	}
-	partition := exec.CommandContext(ctx, "/sbin/sfdisk", "--quiet", raw)
-	partition.Stdin = strings.NewReader("label: dos\n2048,,L,*\n")
-	if _, err := output(partition); err != nil {
-		return err
-	}
-	convert := exec.CommandContext(ctx, "qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, image)
-	if _, err := output(convert); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	s.stemcell = filepath.Join(dir, "image")
-	return pack(s.stemcell, image)
-}
-
-// pack writes a gzipped tar that holds one file.
-func pack(archive, file string) (err error) {
-	content, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer content.Close()
-	info, err := content.Stat()
-	if err != nil {
-		return err
-	}
-	to, err := os.Create(archive)
+	to, err := os.Create(s.stemcell)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, to.Close()) }()
 	packed := gzip.NewWriter(to)
 	files := tar.NewWriter(packed)
-	if err := files.WriteHeader(&tar.Header{Name: info.Name(), Mode: 0o644, Size: info.Size()}); err != nil {
+	if err := files.WriteHeader(&tar.Header{Name: "root.img", Mode: 0o644, Size: size}); err != nil {
 		return err
 	}
-	if _, err := io.Copy(files, content); err != nil {
+	if _, err := files.Write(image); err != nil {
 		return err
 	}
 	return errors.Join(files.Close(), packed.Close())
 }
 
-// writeConfig writes the configuration that an operator would write for these services.
-func (s *stage) writeConfig(webdav string) error {
-	type object = map[string]any
+// writeConfig writes the configuration that an operator would write for one machine.
+func (s *stage) writeConfig() error {
+	files := func(name string) object { return object{"type": "dir", "path": filepath.Join(s.dir, "files", name)} }
 	text, err := json.MarshalIndent(object{
-		"ironic": object{"url": s.ironic},
-		"repository": object{
-			"stemcells": object{"type": "webdav", "url": webdav + "/images"},
-			"metadata":  object{"type": "webdav", "url": webdav + "/metadata"},
-		},
-		"agent": object{"mbus": "nats://127.0.0.1:4222"},
+		"ironic":     object{"url": "embedded"},
+		"conductor":  object{"database": s.database(), "automated_clean": true},
+		"repository": object{"stemcells": files("images"), "metadata": files("metadata")},
+		"agent":      object{"mbus": "nats://127.0.0.1:4222", "settings_delivery": "config_drive"},
 	}, "", "  ")
 	if err != nil {
 		return err
 	}
-	s.out.line(bold, "\nThe CPI's configuration")
+	s.out.line(bold, "The CPI's configuration")
 	s.out.line(plain, "%s", text)
-	s.config, err = filepath.Abs(filepath.Join(s.dir, "cpi.json"))
-	if err != nil {
-		return err
-	}
+	s.config = filepath.Join(s.dir, "cpi.json")
 	return os.WriteFile(s.config, text, 0o600)
 }

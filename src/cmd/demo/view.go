@@ -3,16 +3,15 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
 )
 
-// A view remembers Ironic's nodes, to tell what a call has changed.
+// A view remembers the nodes, to tell what has changed.
 type view struct {
-	url   string
-	nodes map[string]node
+	operator operator
+	nodes    map[string]node
 }
 
 type node struct {
@@ -23,22 +22,12 @@ type node struct {
 	InstanceUUID   string `json:"instance_uuid"`
 }
 
-// changes asks Ironic, as an operator would, and tells what is new: a line for each node that changed.
+// changes asks the conductor, as an operator would, and tells what is new: a line for each node that changed.
 func (v *view) changes(ctx context.Context) ([]string, error) {
-	address := v.url + "/v1/nodes?sort_key=name&fields=uuid,name,provision_state,power_state,instance_uuid"
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return nil, err
-	}
-	request.Header.Set("X-Openstack-Ironic-Api-Version", "1.38")
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer answer.Body.Close()
 	var list struct{ Nodes []node }
-	if err := json.NewDecoder(answer.Body).Decode(&list); err != nil {
-		return nil, fmt.Errorf("%s: %w", answer.Status, err)
+	const path = "/v1/nodes?sort_key=name&fields=uuid,name,provision_state,power_state,instance_uuid"
+	if err := v.operator.do(ctx, http.MethodGet, path, nil, &list); err != nil {
+		return nil, err
 	}
 	now := map[string]node{}
 	var lines []string
@@ -68,5 +57,5 @@ func (n node) since(was node, known bool) string {
 	add("", was.ProvisionState, n.ProvisionState)
 	add("", was.PowerState, n.PowerState)
 	add("instance ", was.InstanceUUID, n.InstanceUUID)
-	return fmt.Sprintf("Ironic: %s: %s", cmp.Or(was.Name, n.UUID), strings.Join(facts, ", "))
+	return fmt.Sprintf("%s: %s", cmp.Or(was.Name, n.UUID), strings.Join(facts, ", "))
 }

@@ -11,14 +11,14 @@ func TestNodeSince(t *testing.T) {
 		known    bool
 		want     string
 	}{
-		{name: "never seen", now: free, want: "Ironic: u: name node-1, available, power off, instance none"},
+		{name: "never seen", now: free, want: "u: name node-1, available, power off, instance none"},
 		{
 			name: "all new", was: free, now: vm, known: true,
-			want: "Ironic: node-1: name node-1 → db-0, available → active, power off → power on, instance none → i",
+			want: "node-1: name node-1 → db-0, available → active, power off → power on, instance none → i",
 		},
 		{
 			name: "one thing", was: vm, now: node{UUID: "u", Name: "db-0", ProvisionState: "active", PowerState: "rebooting", InstanceUUID: "i"},
-			known: true, want: "Ironic: db-0: power on → rebooting",
+			known: true, want: "db-0: power on → rebooting",
 		},
 	}
 	for _, tt := range tests {

@@ -9,6 +9,7 @@ import (
 // A configuration is the whole configuration file. docs/configuration.md is made from its tags.
 type configuration struct {
 	Ironic     ironicGroup     `json:"ironic"`
+	Conductor  conductorGroup  `json:"conductor"`
 	Repository repositoryGroup `json:"repository"`
 	Registry   registryGroup   `json:"registry"`
 	Agent      agentGroup      `json:"agent"`
@@ -23,7 +24,7 @@ type configuration struct {
 }
 
 type ironicGroup struct {
-	URL  string    `json:"url" help:"address of the Bare Metal API, with or without /v1; may be left out with keystone, whose catalogue names it"`
+	URL  string    `json:"url" help:"address of the Bare Metal API, with or without /v1; may be left out with keystone, whose catalogue names it; embedded: the conductor in this process, see conductor"`
 	Auth authGroup `json:"auth"`
 	TLS  tlsGroup  `json:"tls"`
 
@@ -31,6 +32,15 @@ type ironicGroup struct {
 	RetryLimit     time.Duration `json:"retry_limit" default:"2m" help:"how long to go on asking while a node is locked or Ironic does not answer; 0s: not at all"`
 	PollFirst      time.Duration `json:"poll_first" default:"100ms" min:"10ms" help:"first pause between two looks at a node that changes; pauses grow from here"`
 	PollEvery      time.Duration `json:"poll_every" default:"800ms" min:"10ms" help:"longest pause between two looks at a node that changes"`
+}
+
+type conductorGroup struct {
+	Database       secret.Text       `json:"database" help:"embedded: path of the SQLite file, made when it is missing, or a postgres:// URL; the registry daemon can serve the same one"`
+	KeyFile        string            `json:"key_file" help:"embedded: path of a file whose first 32 bytes seal driver_info in the database; empty: it is kept in the clear"`
+	MachinesListen string            `json:"machines_listen" help:"embedded: HOST:PORT on which deploy ramdisks reach this process while it works; port 0: any that is free"`
+	AutomatedClean bool              `json:"automated_clean" default:"false" help:"embedded: clean disks between two instances, where a node does not say otherwise"`
+	Interfaces     map[string]string `json:"default_interfaces" help:"embedded: interface by kind (deploy, boot, network, ...) for nodes that name none, where their hardware type can have it"`
+	CallbackLimit  time.Duration     `json:"callback_timeout" default:"30m" min:"1s" help:"embedded: how long a node waits for its ramdisk before it fails"`
 }
 
 type authGroup struct {

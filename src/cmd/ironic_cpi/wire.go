@@ -33,21 +33,29 @@ func opener(path string) func(context.Context, *rpc.Call) (rpc.Actions, error) {
 		if err := call.Level.UnmarshalText([]byte(c.LogLevel)); err != nil {
 			return nil, err
 		}
+		if c.Ironic.URL == embedded {
+			return wireEmbedded(ctx, c, call.Director, call.Log)
+		}
 		return wire(c, call.Director, call.Log)
 	}
 }
 
 // wire makes the CPI. It touches no network.
 func wire(c configuration, director string, log *slog.Logger) (*cpi.CPI, error) {
-	nodes, err := client.New(ironic(c.Ironic, log))
+	return wireOn(ironic(c.Ironic, log), c, director, log)
+}
+
+// wireOn is wire on the Bare Metal API that it is given.
+func wireOn(api client.Config, c configuration, director string, log *slog.Logger) (*cpi.CPI, error) {
+	nodes, err := client.New(api)
 	if err != nil {
 		return nil, config.Faults{{Path: "ironic", Problem: err.Error()}}
 	}
 	made := &cpi.CPI{Director: director, Nodes: nodes, Agent: agent(c.Agent), Options: options(c), Log: log}
-	if made.Stemcells, err = store(c.Repository.Stemcells); err != nil {
+	if made.Stemcells, err = files(c.Repository.Stemcells); err != nil {
 		return nil, config.Faults{{Path: "repository.stemcells", Problem: err.Error()}}
 	}
-	if made.Metadata, err = store(c.Repository.Metadata); err != nil {
+	if made.Metadata, err = files(c.Repository.Metadata); err != nil {
 		return nil, config.Faults{{Path: "repository.metadata", Problem: err.Error()}}
 	}
 	if r := c.Registry; r.URL != "" {
@@ -64,6 +72,9 @@ func wire(c configuration, director string, log *slog.Logger) (*cpi.CPI, error) 
 
 func ironic(g ironicGroup, log *slog.Logger) client.Config {
 	a := g.Auth
+	if g.URL == embedded {
+		g.URL = embeddedURL
+	}
 	never := time.Duration(-1) // to the client, zero is its default
 	return client.Config{
 		URL: g.URL,
@@ -82,7 +93,7 @@ func ironic(g ironicGroup, log *slog.Logger) client.Config {
 	}
 }
 
-func store(g storeGroup) (repository.Store, error) {
+func files(g storeGroup) (repository.Store, error) {
 	var key signedurl.Key
 	if !g.SigningKey.IsZero() {
 		var err error

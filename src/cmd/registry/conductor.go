@@ -44,9 +44,9 @@ func openConductor(ctx context.Context, p *parts, open *closers, log *slog.Logge
 	c := p.configuration.Conductor
 	var options store.Options
 	if c.KeyFile != "" {
-		key, err := keyOf(c.KeyFile)
+		key, err := store.KeyFile(c.KeyFile)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("key_file: %w", err)
 		}
 		options.Key = key
 	}
@@ -109,16 +109,3 @@ type closing func() error
 
 // Close implements io.Closer.
 func (c closing) Close() error { return c() }
-
-// keyOf reads the key that seals driver_info.
-func keyOf(path string) ([]byte, error) {
-	const size = 32
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("conductor.key_file: %w", err)
-	}
-	if len(text) < size {
-		return nil, fmt.Errorf("conductor.key_file %s has %d bytes, and %d are needed: openssl rand 32 > FILE", path, len(text), size)
-	}
-	return text[:size], nil
-}

@@ -15,7 +15,8 @@ import (
 // A Server answers requests.
 type Server struct {
 	// Open reads the configuration and makes the actions. It is called once for each request that needs
-	// them, which info, ping and methods that are not supported do not. Its error is a CpiError.
+	// them, which info, ping and methods that are not supported do not. Its error is a CpiError. Actions that are an
+	// io.Closer are closed after the call.
 	Open func(ctx context.Context, call *Call) (Actions, error)
 }
 
@@ -74,6 +75,13 @@ func (s Server) call(ctx context.Context, call *Call) (any, error) {
 	actions, err := s.Open(ctx, call)
 	if err != nil {
 		return nil, &fault{kind: "CpiError", err: err}
+	}
+	if c, ok := actions.(io.Closer); ok {
+		defer func() {
+			if err := c.Close(); err != nil {
+				call.Log.WarnContext(ctx, "after the call", "err", err)
+			}
+		}()
 	}
 	return run(ctx, actions, &arguments{list: call.arguments, version: call.version, stemcellVersion: call.stemcellVersion})
 }

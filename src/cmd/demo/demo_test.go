@@ -1,5 +1,3 @@
-//go:build integration
-
 package main
 
 import (
@@ -19,11 +17,11 @@ func TestDemoRunsTwice(t *testing.T) {
 	}
 	for _, attempt := range []string{"first", "second"} {
 		var stdout, stderr bytes.Buffer
-		args := []string{"-cpi", cpi, "-dir", filepath.Join(dir, "demo"), "-bin", "../../../bin"}
+		args := []string{"-cpi", cpi, "-dir", filepath.Join(dir, "demo")}
 		if status := run(args, &stdout, &stderr); status != 0 {
 			t.Fatalf("%s demo: exit status %d\n%s%s", attempt, status, stdout.String(), stderr.String())
 		}
-		if text := stdout.String(); strings.Contains(text, "\x1b") || !strings.Contains(text, "available → active") {
+		if text := stdout.String(); strings.Contains(text, "\x1b") || !strings.Contains(text, "deploying → active") {
 			t.Errorf("%s demo does not show a deployment, in plain text:\n%s", attempt, text)
 		}
 	}
