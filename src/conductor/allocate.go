@@ -22,6 +22,7 @@ func (c *Conductor) Allocate(ctx context.Context, a *Allocation) error {
 		a.UUID = newUUID()
 	}
 	a.CreatedAt = Now()
+	a.UpdatedAt = a.CreatedAt
 	return c.store.Update(ctx, func(tx Tx) error {
 		a.State, a.NodeUUID, a.LastError = allocationError, "", ""
 		candidates, err := c.candidates(tx, a)

@@ -83,6 +83,9 @@ func (c *Conductor) syncOne(ctx context.Context, uuid string) {
 	if err != nil {
 		return // gone meanwhile
 	}
+	if n.Maintenance || n.Reservation != "" {
+		return // since the list was made
+	}
 	t := &Task{c: c, Node: n}
 	state, err := t.PowerState(ctx)
 	if err != nil {
@@ -92,10 +95,11 @@ func (c *Conductor) syncOne(ctx context.Context, uuid string) {
 	if state == n.PowerState {
 		return
 	}
+	asked := n.UpdatedAt
 	err = c.store.Update(ctx, func(tx Tx) error {
 		n, err := tx.Node(uuid)
-		if err != nil || n.Reservation != "" {
-			return err
+		if err != nil || n.Reservation != "" || n.UpdatedAt != asked {
+			return err // somebody knows better
 		}
 		n.PowerState = state
 		n.UpdatedAt = Now()

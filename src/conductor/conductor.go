@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"bosh-ironic-cpi/src/baremetal"
@@ -43,6 +44,10 @@ type Conductor struct {
 	stop  context.CancelFunc
 	work  sync.WaitGroup
 	room  chan struct{}
+
+	queued  atomic.Int64 // workers that wait for a place
+	mu      sync.Mutex
+	dropped map[string]Time // by node's UUID: locks of ours that nobody works under, and when they were taken
 }
 
 // ErrBusy is the kind of a refusal for lack of workers.
@@ -77,20 +82,23 @@ func New(cfg Config) (*Conductor, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Conductor{cfg: cfg, store: cfg.Store, log: cfg.Log, room: make(chan struct{}, cfg.Workers)}, nil
+	return &Conductor{cfg: cfg, store: cfg.Store, log: cfg.Log, room: make(chan struct{}, cfg.Workers), dropped: map[string]Time{}}, nil
 }
 
 // Start registers the conductor, renews its lease until ctx ends, and takes up what it, or a conductor that is gone,
 // left behind. Workers run until ctx ends; then they stop between two steps, and [Conductor.Close] waits for them.
 func (c *Conductor) Start(ctx context.Context) error {
 	c.base, c.stop = context.WithCancel(ctx)
-	if err := c.register(c.base); err != nil {
-		return err
+	err := c.register(c.base)
+	if err == nil {
+		err = c.restarted(c.base)
 	}
-	if err := c.restarted(c.base); err != nil {
-		return err
+	if err == nil {
+		err = c.Recover(c.base)
 	}
-	if err := c.Recover(c.base); err != nil {
+	if err != nil {
+		c.stop()
+		c.work.Wait()
 		return err
 	}
 	c.work.Go(func() {
@@ -110,7 +118,8 @@ func (c *Conductor) Start(ctx context.Context) error {
 	return nil
 }
 
-// Close stops the workers, waits for them, and takes the registration back, so that nobody waits for the lease to end.
+// Close stops the workers, waits for them, and takes the registration back: what they were at is taken up by another
+// conductor without waiting for the lease to end.
 func (c *Conductor) Close() error {
 	if c.stop == nil {
 		return nil
@@ -119,20 +128,15 @@ func (c *Conductor) Close() error {
 	c.work.Wait()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.base), 5*time.Second)
 	defer cancel()
-	return c.store.Update(ctx, func(tx Tx) error {
-		held, err := tx.Nodes(NodeQuery{Where: []Condition{{"reservation", "=", c.cfg.Hostname}}, Limit: 1, Brief: true})
-		if err != nil || len(held) > 0 {
-			return err // whoever comes next finds them by the registration
-		}
-		return tx.DeleteRow(KindConductor, c.cfg.Hostname)
-	})
+	return c.store.Update(ctx, func(tx Tx) error { return tx.DeleteRow(KindConductor, c.cfg.Hostname) })
 }
 
 // Wait returns when no worker is busy. A short process calls it before it ends.
 func (c *Conductor) Wait(ctx context.Context) error {
 	pace := wait.Pace{First: time.Millisecond, Every: 50 * time.Millisecond}
 	return wait.Until(ctx, pace, "the conductor's workers", func(context.Context) (bool, string, error) {
-		return len(c.room) == 0, fmt.Sprintf("%d at work", len(c.room)), nil
+		n := int(c.queued.Load()) + len(c.room)
+		return n == 0, fmt.Sprintf("%d at work", n), nil
 	})
 }
 
@@ -188,6 +192,25 @@ func (c *Conductor) run(n *Node, act func(context.Context, *Task)) {
 	})
 }
 
+// queue is run for work that nobody has asked for just now: where all places are taken it waits for one.
+func (c *Conductor) queue(n *Node, act func(context.Context, *Task)) {
+	c.queued.Add(1)
+	c.work.Go(func() {
+		select {
+		case c.room <- struct{}{}:
+			c.queued.Add(-1)
+		case <-c.base.Done():
+			c.queued.Add(-1)
+			return // the node stays locked, for whoever comes next
+		}
+		defer c.end()
+		act(c.base, &Task{c: c, Node: n})
+	})
+}
+
+// hold writes this conductor's lock into a node.
+func (c *Conductor) hold(n *Node) { n.Reservation, n.Details.LockedAt = c.cfg.Hostname, Now() }
+
 // lock changes a node under its lock: nobody holds it when change is called, and afterwards whoever change wrote into
 // its reservation. It waits a while for the lock.
 func (c *Conductor) lock(ctx context.Context, ident string, change func(Tx, *Node) error) (changed *Node, err error) {
@@ -204,11 +227,11 @@ func (c *Conductor) lock(ctx context.Context, ident string, change func(Tx, *Nod
 
 // locked calls act in a transaction in which nobody holds the node's lock. It waits a while for that.
 func (c *Conductor) locked(ctx context.Context, ident string, act func(Tx, *Node) error) error {
-	var held error
+	var held, result error
 	pace := wait.Pace{First: 5 * time.Millisecond, Every: 100 * time.Millisecond, Limit: c.cfg.LockWait}
-	err := wait.Until(ctx, pace, "the lock of node "+ident, func(ctx context.Context) (bool, string, error) {
+	err := wait.Until(ctx, pace, "the lock of node "+ident, func(context.Context) (bool, string, error) {
 		held = nil
-		err := c.store.Update(ctx, func(tx Tx) error {
+		result = c.store.Update(ctx, func(tx Tx) error { // a slow store is not cut off: the limit is for the lock
 			n, err := tx.Node(ident)
 			if err != nil {
 				return err
@@ -219,12 +242,15 @@ func (c *Conductor) locked(ctx context.Context, ident string, act func(Tx, *Node
 			}
 			return act(tx, n)
 		})
-		return err == nil && held == nil, "locked", err
+		return result != nil || held == nil, "locked", nil //nolint:nilerr // result is returned below
 	})
-	if held != nil && ctx.Err() == nil {
+	switch {
+	case held != nil && ctx.Err() == nil:
 		return held
+	case err != nil:
+		return err
 	}
-	return err
+	return result
 }
 
 // Change edits a node that nobody works on, as PATCH does. change may refuse.
@@ -243,19 +269,44 @@ type Task struct {
 // errLost means that the lock is somebody else's now: this process was thought dead.
 var errLost = errors.New("the node's lock was taken over by another conductor")
 
+// holds reports errLost unless the lock in n, as stored, is the one that the task works under.
+func (t *Task) holds(n *Node) error {
+	if n.Reservation != t.c.cfg.Hostname || n.Details.LockedAt != t.Node.Details.LockedAt {
+		return errLost
+	}
+	return nil
+}
+
+// drop is for a lock that could not be given back, because the store takes no changes: Recover sees to it.
+func (t *Task) drop(ctx context.Context, err error) {
+	if errors.Is(err, errLost) || errors.Is(err, baremetal.ErrNotFound) {
+		t.c.log.WarnContext(ctx, "left a node", "node", t.Node.UUID, "state", t.Node.ProvisionState, "err", err)
+		return
+	}
+	t.c.log.ErrorContext(ctx, "a node stays locked until the store takes changes", "node", t.Node.UUID, "err", err)
+	t.c.mu.Lock()
+	defer t.c.mu.Unlock()
+	t.c.dropped[t.Node.UUID] = t.Node.Details.LockedAt
+}
+
+// patience is how long a worker waits for the store. The conductor's end does not cut it off: what is done gets stored.
+const patience = 30 * time.Second
+
 // Save changes the node and stores it, together with what drivers wanted to remember.
 func (t *Task) Save(ctx context.Context, change func(*Node)) error {
 	return t.save(ctx, func(_ Tx, n *Node) error { change(n); return nil })
 }
 
 func (t *Task) save(ctx context.Context, change func(Tx, *Node) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
 	return t.c.store.Update(ctx, func(tx Tx) error {
 		n, err := tx.Node(t.Node.UUID)
 		if err != nil {
 			return err
 		}
-		if n.Reservation != t.c.cfg.Hostname {
-			return errLost
+		if err := t.holds(n); err != nil {
+			return err
 		}
 		if t.dirty != nil {
 			n.Details.DriverState = t.dirty

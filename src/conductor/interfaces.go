@@ -171,7 +171,7 @@ func (c *Conductor) CallVendor(ctx context.Context, ident string, m driver.Vendo
 		return nil, err
 	}
 	n, err := c.lock(ctx, ident, func(_ Tx, n *Node) error {
-		n.Reservation = c.cfg.Hostname
+		c.hold(n)
 		return nil
 	})
 	if err != nil {
@@ -191,13 +191,13 @@ func (c *Conductor) CallVendor(ctx context.Context, ident string, m driver.Vendo
 
 // unlock ends work that changes no state.
 func (t *Task) unlock(ctx context.Context, failure error) {
-	err := t.Save(context.WithoutCancel(ctx), func(n *Node) {
+	err := t.Save(ctx, func(n *Node) {
 		n.Reservation = ""
 		if failure != nil {
 			n.LastError = failure.Error()
 		}
 	})
 	if err != nil {
-		t.c.log.ErrorContext(ctx, "unlocking a node", "node", t.Node.UUID, "err", err)
+		t.drop(ctx, err)
 	}
 }

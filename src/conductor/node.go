@@ -1,8 +1,11 @@
 package conductor
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"bosh-ironic-cpi/src/baremetal"
@@ -57,6 +60,83 @@ func (o Object) With(changes map[string]any) Object {
 		}
 	}
 	return NewObject(m)
+}
+
+// Members calls each for every member, with its value's text, which is a part of o. It decodes no values. At what is no
+// JSON object it stops and returns false.
+func (o Object) Members(each func(name string, value []byte)) bool {
+	if len(o) == 0 {
+		return true
+	}
+	rest := bytes.TrimSpace(o)
+	if len(rest) < 2 || rest[0] != '{' || rest[len(rest)-1] != '}' {
+		return false
+	}
+	for rest = bytes.TrimSpace(rest[1 : len(rest)-1]); len(rest) > 0; {
+		n := valueLength(rest)
+		name := bytes.TrimSpace(rest[:n])
+		if len(name) < 2 || name[0] != '"' || n == len(rest) || rest[n] != ':' {
+			return false
+		}
+		text := string(name[1 : len(name)-1])
+		if strings.Contains(text, `\`) && json.Unmarshal(name, &text) != nil {
+			return false
+		}
+		rest = rest[n+1:]
+		n = valueLength(rest)
+		value := bytes.TrimSpace(rest[:n])
+		if len(value) == 0 {
+			return false
+		}
+		each(text, slices.Clip(value))
+		if rest = rest[n:]; len(rest) > 0 {
+			if rest[0] != ',' || len(rest) == 1 {
+				return false
+			}
+			rest = rest[1:]
+		}
+	}
+	return true
+}
+
+// valueLength is how long the JSON value is that text begins with, blanks included.
+func valueLength(text []byte) int {
+	depth := 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '"':
+			i += stringLength(text[i:]) - 1
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth < 0 {
+				return i
+			}
+		case ',', ':':
+			if depth == 0 {
+				return i
+			}
+		}
+	}
+	return len(text)
+}
+
+// stringLength is how long the JSON string is that text begins with, quotes included.
+func stringLength(text []byte) int {
+	for from := 1; ; {
+		n := bytes.IndexByte(text[from:], '"')
+		if n < 0 {
+			return len(text)
+		}
+		end := from + n
+		escapes := 0
+		for text[end-1-escapes] == '\\' {
+			escapes++
+		}
+		if from = end + 1; escapes%2 == 0 {
+			return from
+		}
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -133,6 +213,7 @@ type Details struct {
 	BootMode           string            `json:"boot_mode,omitempty"`
 	DriverState        map[string]string `json:"driver_state,omitempty"` // the driver's own
 	Work               *Work             `json:"work,omitempty"`         // what is under way
+	LockedAt           Time              `json:"locked_at,omitempty"`    // when the lock was taken: two of one conductor's are told apart
 	Agent              *Agent            `json:"agent,omitempty"`        // the ramdisk that called
 }
 

@@ -68,7 +68,7 @@ func (c *Conductor) ChangePower(ctx context.Context, ident string, target bareme
 		if !ok || !slices.Contains(p.PowerTargets(), target) {
 			return invalid("The driver %s does not support the power state: %s", n.Driver, target)
 		}
-		n.Reservation = c.cfg.Hostname
+		c.hold(n)
 		n.TargetPowerState = baremetal.PowerState(target)
 		n.LastError = ""
 		return nil
@@ -88,7 +88,6 @@ func (t *Task) changePower(ctx context.Context, target baremetal.PowerTarget) {
 		state, err = driver.SetPower(ctx, p, n, target, t.c.cfg.PowerPace)
 		return err
 	})
-	ctx = context.WithoutCancel(ctx)
 	err := t.save(ctx, func(tx Tx, n *Node) error {
 		n.TargetPowerState, n.Reservation = "", ""
 		if failure == nil {
@@ -104,7 +103,7 @@ func (t *Task) changePower(ctx context.Context, target baremetal.PowerTarget) {
 		})
 	})
 	if err != nil {
-		t.c.log.ErrorContext(ctx, "storing a power state", "node", t.Node.UUID, "err", err)
+		t.drop(ctx, err)
 	}
 }
 
@@ -112,7 +111,7 @@ func (t *Task) changePower(ctx context.Context, target baremetal.PowerTarget) {
 // mode, vendor methods. call gets nil for an interface that has no driver.
 func (c *Conductor) OnHardware(ctx context.Context, ident, kind string, call func(context.Context, any, *driver.Node) error) error {
 	n, err := c.lock(ctx, ident, func(_ Tx, n *Node) error {
-		n.Reservation = c.cfg.Hostname
+		c.hold(n)
 		return nil
 	})
 	if err != nil {
@@ -120,7 +119,10 @@ func (c *Conductor) OnHardware(ctx context.Context, ident, kind string, call fun
 	}
 	t := &Task{c: c, Node: n}
 	failure := t.onHardware(ctx, func(n *driver.Node) error { return call(ctx, c.hardware(t.Node, kind), n) })
-	err = t.Save(context.WithoutCancel(ctx), func(n *Node) { n.Reservation = "" })
+	err = t.Save(ctx, func(n *Node) { n.Reservation = "" })
+	if err != nil {
+		t.drop(ctx, err)
+	}
 	if failure != nil {
 		return failure
 	}

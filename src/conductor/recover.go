@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"bosh-ironic-cpi/src/baremetal"
 )
 
-// Recover takes up nodes whose lock belongs to nobody alive, or to this conductor from before its restart. Work whose
+// Recover takes up nodes whose lock belongs to nobody alive, or to this conductor though nobody works under it. Work whose
 // plan is known goes on at its step; everything else fails with a reason, unlocked. It returns when every node has been
 // decided upon; workers carry on.
 func (c *Conductor) Recover(ctx context.Context) error {
@@ -18,7 +19,9 @@ func (c *Conductor) Recover(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		held, err := tx.Nodes(NodeQuery{Where: []Condition{{"reservation", "!=", ""}}, Brief: true})
+		held, err := tx.Nodes(NodeQuery{Where: []Condition{
+			{"reservation", "!=", ""}, {"reservation", "!=", c.cfg.Hostname}, {"conductor_group", "=", c.cfg.Group},
+		}, Brief: true})
 		for _, n := range held {
 			if !living[n.Reservation] {
 				orphans = append(orphans, n)
@@ -29,12 +32,31 @@ func (c *Conductor) Recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, n := range orphans {
-		if err := c.takeOver(ctx, n.UUID, n.Reservation); err != nil {
-			return fmt.Errorf("take over node %s: %w", n.UUID, err)
-		}
+		errs = append(errs, c.takeOver(ctx, n.UUID, n.Reservation, 0))
 	}
-	return nil
+	return errors.Join(append(errs, c.pickUp(ctx))...)
+}
+
+// pickUp is Recover for locks of ours that could not be given back.
+func (c *Conductor) pickUp(ctx context.Context) error {
+	c.mu.Lock()
+	dropped := maps.Clone(c.dropped)
+	c.mu.Unlock()
+	var errs []error
+	for uuid, since := range dropped {
+		if err := c.takeOver(ctx, uuid, c.cfg.Hostname, since); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		c.mu.Lock()
+		if c.dropped[uuid] == since { // else it was dropped again meanwhile
+			delete(c.dropped, uuid)
+		}
+		c.mu.Unlock()
+	}
+	return errors.Join(errs...)
 }
 
 // restarted is Recover for what this conductor held before it was started again under the same name.
@@ -44,19 +66,16 @@ func (c *Conductor) restarted(ctx context.Context) error {
 		own, err = tx.Nodes(NodeQuery{Where: []Condition{{"reservation", "=", c.cfg.Hostname}}, Brief: true})
 		return err
 	})
+	errs := []error{err}
 	for _, n := range own {
-		if err == nil {
-			err = c.takeOver(ctx, n.UUID, c.cfg.Hostname)
-		}
+		errs = append(errs, c.takeOver(ctx, n.UUID, c.cfg.Hostname, 0))
 	}
-	return err
+	return errors.Join(errs...)
 }
 
-// takeOver makes a lock ours, if it is still the lost one's, and decides what becomes of the node.
-func (c *Conductor) takeOver(ctx context.Context, uuid, lost string) error {
-	if err := c.begin(); err != nil {
-		return err
-	}
+// takeOver makes a lock ours, if it is still the lost one's, and decides what becomes of the node. since is when the lock
+// was taken; zero: at any time.
+func (c *Conductor) takeOver(ctx context.Context, uuid, lost string, since Time) error {
 	var taken *Node
 	err := c.store.Update(ctx, func(tx Tx) error {
 		taken = nil
@@ -64,12 +83,16 @@ func (c *Conductor) takeOver(ctx context.Context, uuid, lost string) error {
 		if errors.Is(err, baremetal.ErrNotFound) {
 			return nil
 		}
-		if err != nil || n.Reservation != lost {
+		if err != nil || n.Reservation != lost || (since != 0 && n.Details.LockedAt != since) {
 			return err
 		}
-		n.Reservation = c.cfg.Hostname
+		if back, err := c.isBack(tx, lost); back || err != nil {
+			return err
+		}
+		c.hold(n)
 		n.TargetPowerState = ""
-		if !Working(n.ProvisionState) { // a power change, or a moment between two states
+		aborted := n.ProvisionState.Failed() && n.Details.Work != nil
+		if !Working(n.ProvisionState) && !aborted { // a power change, or a moment between two states
 			n.Reservation = ""
 			if n.LastError == "" && !n.ProvisionState.Failed() {
 				n.LastError = fmt.Sprintf("Conductor %s ended while it held the node's lock.", lost)
@@ -79,18 +102,36 @@ func (c *Conductor) takeOver(ctx context.Context, uuid, lost string) error {
 		taken = n
 		return tx.PutNode(n)
 	})
-	if err != nil || taken == nil || taken.Reservation == "" {
-		c.end()
-		return err
+	switch {
+	case err != nil:
+		return fmt.Errorf("take over node %s: %w", uuid, err)
+	case taken == nil || taken.Reservation == "":
+		return nil
 	}
 	c.log.WarnContext(ctx, "taking a node over", "node", uuid, "from", lost, "state", taken.ProvisionState)
-	c.run(taken, func(ctx context.Context, t *Task) { t.takeUp(ctx, lost) })
+	c.queue(taken, func(ctx context.Context, t *Task) { t.takeUp(ctx) })
 	return nil
 }
 
+// isBack reports whether a conductor that was thought dead has renewed its lease meanwhile.
+func (c *Conductor) isBack(tx Tx, lost string) (bool, error) {
+	if lost == c.cfg.Hostname {
+		return false, nil
+	}
+	r, err := Get[Registration](tx, lost)
+	if errors.Is(err, baremetal.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && r.Alive(), err
+}
+
 // takeUp goes on where another conductor ended. What was begun without a plan is begun again where that does no harm.
-func (t *Task) takeUp(ctx context.Context, lost string) {
+func (t *Task) takeUp(ctx context.Context) {
 	switch s := t.Node.ProvisionState; {
+	case s.Failed():
+		t.aborted(ctx)
+	case t.Node.Details.Work != nil && t.Node.Details.Work.Event != "": // it waited, and was about to fail
+		t.late(ctx)
 	case t.Node.Details.Work != nil:
 		t.resume(ctx)
 	case s == baremetal.Verifying:
@@ -104,7 +145,7 @@ func (t *Task) takeUp(ctx context.Context, lost string) {
 	case s == baremetal.Adopting:
 		t.adopt(ctx)
 	default:
-		t.fail(ctx, fmt.Errorf("The %s state can't be resumed by conductor %s after %s was gone. Moving to fail state.", s, t.c.cfg.Hostname, lost))
+		t.fail(ctx, fmt.Errorf("The %s state can't be resumed by conductor %s. Moving to fail state.", s, t.c.cfg.Hostname))
 	}
 }
 
@@ -113,7 +154,9 @@ func (c *Conductor) Expire(ctx context.Context) error {
 	for _, s := range workStates {
 		var late []*Node
 		err := c.store.View(ctx, func(tx Tx) error {
-			waiting, err := tx.Nodes(NodeQuery{Where: []Condition{{"provision_state", "=", string(s.waiting)}, {"reservation", "=", ""}}})
+			waiting, err := tx.Nodes(NodeQuery{Where: []Condition{
+				{"provision_state", "=", string(s.waiting)}, {"reservation", "=", ""}, {"conductor_group", "=", c.cfg.Group},
+			}})
 			for _, n := range waiting {
 				if w := n.Details.Work; w == nil || (w.Deadline != 0 && w.Deadline < Now()) {
 					late = append(late, n)
@@ -147,7 +190,7 @@ func (c *Conductor) timeOut(ctx context.Context, uuid string, waiting, working b
 		if w := n.Details.Work; w != nil && w.Deadline >= Now() {
 			return nil
 		}
-		n.Reservation = c.cfg.Hostname
+		c.hold(n)
 		n.enter(working, n.TargetProvisionState)
 		taken = n
 		return tx.PutNode(n)
@@ -156,10 +199,15 @@ func (c *Conductor) timeOut(ctx context.Context, uuid string, waiting, working b
 		c.end()
 		return err
 	}
+	c.run(taken, func(ctx context.Context, t *Task) { t.late(ctx) })
+	return nil
+}
+
+// late fails a node whose ramdisk did not call in time.
+func (t *Task) late(ctx context.Context) {
 	text := "Timeout reached while waiting for callback for node %s"
-	if working == baremetal.Cleaning {
+	if t.Node.ProvisionState == baremetal.Cleaning {
 		text = "Timeout reached while cleaning the node %s. Please check if the ramdisk responsible for the cleaning is running on the node."
 	}
-	c.run(taken, func(ctx context.Context, t *Task) { t.fail(ctx, fmt.Errorf(text, uuid)) })
-	return nil
+	t.fail(ctx, fmt.Errorf(text, t.Node.UUID))
 }

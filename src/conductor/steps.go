@@ -12,6 +12,9 @@ import (
 
 // A Deployer is a deploy interface: it knows how an instance gets onto a node, and off it.
 type Deployer interface {
+	// Needs are the power targets that it cannot do without, for deploying and for cleaning: a node whose hardware
+	// does not have them is refused before anything is touched.
+	Needs() []baremetal.PowerTarget
 	// Validate says before anything is done why a deployment could not work.
 	Validate(n *Node) error
 	// Steps is the plan of kind "deploy" or "clean" as far as it is known before the ramdisk runs. asked are the steps
@@ -125,9 +128,6 @@ func (w *Work) Asked() []Step {
 // next goes on with the step after the present one.
 func (t *Task) next(ctx context.Context, d Deployer) {
 	for {
-		if ctx.Err() != nil {
-			return // stopped between two steps: the node stays locked, and is taken up from here
-		}
 		work := t.Node.Details.Work
 		work.Index++
 		if work.step() == nil {
@@ -138,6 +138,9 @@ func (t *Task) next(ctx context.Context, d Deployer) {
 		if err != nil {
 			t.fail(ctx, err)
 			return
+		}
+		if ctx.Err() != nil {
+			return // stopped between two steps: the node stays locked, and is taken up from here
 		}
 		if waits := t.step(ctx, d); waits {
 			return
@@ -152,8 +155,6 @@ func (t *Task) step(ctx context.Context, d Deployer) bool {
 	result, err := d.Run(ctx, t, s)
 	t.Event = ""
 	switch {
-	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-		return true // the conductor stops: see next
 	case err != nil:
 		t.failStep(ctx, s, err)
 		return true
@@ -190,11 +191,11 @@ func (c *Conductor) Continue(ctx context.Context, ident, event string) error {
 			return err
 		}
 		w := n.Details.Work
-		if w == nil || w.Event != event || n.Reservation != "" {
+		if w == nil || w.Event != event || n.Reservation != "" || n.ProvisionState != workStates[w.Kind].waiting {
 			return nil
 		}
 		w.Event, w.Deadline = "", 0
-		n.Reservation = c.cfg.Hostname
+		c.hold(n)
 		n.enter(workStates[w.Kind].working, n.TargetProvisionState)
 		n.UpdatedAt = Now()
 		taken = n
@@ -230,6 +231,11 @@ func (t *Task) resume(ctx context.Context) {
 func (t *Task) finish(ctx context.Context, d Deployer) {
 	work := t.Node.Details.Work
 	if work.Kind == WorkClean {
+		err := t.Save(ctx, func(n *Node) { n.Details.Work = work }) // no step is done twice because of what follows
+		if err != nil {
+			t.fail(ctx, err)
+			return
+		}
 		if err := d.CleanUp(ctx, t, false); err != nil {
 			t.fail(ctx, err)
 			return
@@ -260,12 +266,17 @@ func (t *Task) failStep(ctx context.Context, s Step, cause error) {
 }
 
 func (t *Task) failed(ctx context.Context, cause error, maintenance bool) {
-	if errors.Is(cause, errLost) || (errors.Is(cause, context.Canceled) && ctx.Err() != nil) {
+	if errors.Is(cause, errLost) || ctx.Err() != nil { // whoever has the lock, or comes next, sees to it
 		t.c.log.WarnContext(ctx, "left a node", "node", t.Node.UUID, "state", t.Node.ProvisionState, "err", cause)
 		return
 	}
 	ctx = context.WithoutCancel(ctx)
-	if work := t.Node.Details.Work; work != nil {
+	if t.Node.Details.Work != nil {
+		// Before the server is switched off: is it ours still, and will it be known that it failed?
+		if err := t.Save(ctx, func(*Node) {}); err != nil {
+			t.drop(ctx, fmt.Errorf("store the failure %q: %w", cause.Error(), err))
+			return
+		}
 		if d, err := t.c.deployer(t.Node); err == nil {
 			if err := d.CleanUp(ctx, t, true); err != nil {
 				t.c.log.WarnContext(ctx, "after a failure", "node", t.Node.UUID, "err", err)
@@ -293,7 +304,7 @@ func (t *Task) failed(ctx context.Context, cause error, maintenance bool) {
 		})
 	})
 	if err != nil {
-		t.c.log.ErrorContext(ctx, "storing a failure: the node stays as it is until its conductor is gone", "node", t.Node.UUID, "err", err, "failure", cause)
+		t.drop(ctx, fmt.Errorf("store the failure %q: %w", cause.Error(), err))
 		return
 	}
 	t.c.log.WarnContext(ctx, "node failed", "node", t.Node.UUID, "state", t.Node.ProvisionState, "err", cause)

@@ -20,7 +20,8 @@ type Store interface {
 type Tx interface {
 	Node(ident string) (*Node, error) // by UUID or name
 	Nodes(q NodeQuery) ([]*Node, error)
-	PutNode(n *Node) error // new if its ID is zero
+	EachNode(q NodeQuery, each func(*Node) error) error // one after the other; the next one overwrites it
+	PutNode(n *Node) error                              // new if its ID is zero
 	DeleteNode(uuid string) error
 
 	Row(kind Kind, ident string) (Row, error) // by UUID or name
@@ -38,6 +39,9 @@ type NodeQuery struct {
 	After  string // UUID of the last node of the page before
 	Limit  int    // zero: all
 	Brief  bool   // without Details
+
+	Only        []string // the columns that are read; nil: all
+	OnlyDetails []string // the members of Details that are read, by their names in JSON; nil: all
 }
 
 // A Condition is one that a column must meet.

@@ -118,8 +118,16 @@ func (c *Conductor) check(n *Node, r Request) error {
 	case n.Protected && (r.Verb == baremetal.VerbDeleted || r.Verb == baremetal.VerbRebuild):
 		return refuse(ErrForbidden, "Node %s is protected and cannot be undeployed, rebuilt or deleted", n.UUID)
 	}
-	if !deploys {
+	cleans := r.Verb == baremetal.VerbClean || (r.Verb == baremetal.VerbProvide && c.cleansItself(n))
+	if !deploys && !cleans {
 		return nil
+	}
+	d, err := c.deployer(n)
+	if err == nil {
+		err = c.able(n, d)
+	}
+	if cleans {
+		return err
 	}
 	if wanted, ok := n.Details.InstanceInfo.Map()["traits"].([]any); ok {
 		for _, trait := range wanted {
@@ -128,7 +136,6 @@ func (c *Conductor) check(n *Node, r Request) error {
 			}
 		}
 	}
-	d, err := c.deployer(n)
 	if err == nil {
 		err = c.validPower(n)
 	}
@@ -139,6 +146,26 @@ func (c *Conductor) check(n *Node, r Request) error {
 		return invalid("Failed to validate deploy or power info for node %s: %v", n.UUID, err)
 	}
 	return nil
+}
+
+// able says what the deploy interface needs and the node's hardware cannot do: Wake-on-LAN cannot switch off.
+func (c *Conductor) able(n *Node, d Deployer) error {
+	can := c.PowerTargets(n)
+	for _, target := range d.Needs() {
+		if !slices.Contains(can, target) {
+			return invalid("Node %s has power interface %s, which cannot do '%s', and deploy interface %s needs it. Give the node another one, or automated_clean false if only cleaning needs it.",
+				n.UUID, n.Interface("power"), target, n.Interface("deploy"))
+		}
+	}
+	return nil
+}
+
+// cleansItself reports whether the node is cleaned on its way to available.
+func (c *Conductor) cleansItself(n *Node) bool {
+	if own := n.Details.AutomatedClean; own != nil {
+		return *own
+	}
+	return c.cfg.AutomatedClean
 }
 
 func (c *Conductor) validPower(n *Node) error {
@@ -211,11 +238,7 @@ func (t *Task) verify(ctx context.Context) {
 
 // clean goes through automated cleaning, if there is any, to the target.
 func (t *Task) clean(ctx context.Context) {
-	automated := t.c.cfg.AutomatedClean
-	if own := t.Node.Details.AutomatedClean; own != nil {
-		automated = *own
-	}
-	if automated {
+	if t.c.cleansItself(t.Node) {
 		t.start(ctx, WorkClean, nil)
 		return
 	}
@@ -232,10 +255,7 @@ func (t *Task) tearDown(ctx context.Context) {
 		t.fail(ctx, fmt.Errorf("Failed to tear down. Error: %w", err))
 		return
 	}
-	automated := t.c.cfg.AutomatedClean
-	if own := t.Node.Details.AutomatedClean; own != nil {
-		automated = *own
-	}
+	automated := t.c.cleansItself(t.Node)
 	err = t.save(ctx, func(tx Tx, n *Node) error {
 		if n.AllocationUUID != "" {
 			if err := tx.DeleteRow(KindAllocation, n.AllocationUUID); err != nil {

@@ -107,11 +107,37 @@ func truth(b bool) int64 {
 }
 
 // fields are where a row of nodes is scanned into.
-func fields(n *conductor.Node) []any {
+func fields(n *conductor.Node) []any { return fieldsOf(n, columns) }
+
+// fieldsOf are where the node's number and some columns are scanned into.
+func fieldsOf(n *conductor.Node, columns []column) []any {
 	into := make([]any, 1, len(columns)+2)
 	into[0] = &n.ID
 	for _, c := range columns {
 		into = append(into, c.field(n))
 	}
 	return into
+}
+
+// selected are the columns that a query names, and what it selects.
+func selected(q conductor.NodeQuery) ([]column, string, error) {
+	if q.Only == nil {
+		if q.Brief {
+			return columns, briefNode, nil
+		}
+		return columns, wholeNode, nil
+	}
+	named, text := make([]column, len(q.Only)), "SELECT id"
+	for i, name := range q.Only {
+		col, err := known(name)
+		if err != nil {
+			return nil, "", err
+		}
+		named[i] = col
+		text += ", " + col.expression()
+	}
+	if !q.Brief {
+		text += ", details"
+	}
+	return named, text, nil
 }

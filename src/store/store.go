@@ -93,9 +93,13 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 // readers is how many transactions read a file at once.
 const readers = 4
 
+// pageCache is what each connection keeps of a file, in KiB. Readers are several and have the kernel's cache behind
+// them; a writer that has too little writes pages before the end of its transaction.
+var pageCache = map[string]int{"deferred": 500, "immediate": 2000}
+
 func openFile(path, lock string, connections int) (*sql.DB, error) {
 	q := url.Values{"_txlock": {lock}, "_pragma": {
-		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "cache_size(-2000)",
+		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", fmt.Sprintf("cache_size(-%d)", pageCache[lock]),
 	}}
 	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
 	if err != nil {

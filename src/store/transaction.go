@@ -1,11 +1,13 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"bosh-ironic-cpi/src/baremetal"
@@ -94,53 +96,66 @@ func (t *transaction) Node(ident string) (*conductor.Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read node %s: %w", ident, err)
 	}
-	return n, t.decode(details, n)
+	return n, t.decode(details, n, nil)
 }
 
 // Nodes implements conductor.Tx.
 func (t *transaction) Nodes(q conductor.NodeQuery) ([]*conductor.Node, error) {
-	query, args, err := t.nodesQuery(q)
+	var all []*conductor.Node
+	err := t.EachNode(q, func(n *conductor.Node) error {
+		kept := *n
+		all = append(all, &kept)
+		return nil
+	})
+	return all, err
+}
+
+// EachNode implements conductor.Tx.
+func (t *transaction) EachNode(q conductor.NodeQuery, each func(*conductor.Node) error) error {
+	columns, query, args, err := t.nodesQuery(q)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s, err := t.prepared(query)
+	rows, err := t.tx.QueryContext(t.ctx, t.dialect.rebind(query), args...) // clients can think of too many to keep them prepared
 	if err != nil {
-		return nil, err
-	}
-	rows, err := s.QueryContext(t.ctx, args...)
-	if err != nil {
-		return nil, fmt.Errorf("list nodes: %w", err)
+		return fmt.Errorf("list nodes: %w", err)
 	}
 	defer rows.Close()
-	var all []*conductor.Node
+	n := &conductor.Node{}
+	into := fieldsOf(n, columns)
 	var details sql.RawBytes
+	if !q.Brief {
+		into = append(into, &details)
+	}
 	for rows.Next() {
-		n := &conductor.Node{}
-		into := fields(n)
-		if !q.Brief {
-			into = append(into, &details)
-		}
 		if err := rows.Scan(into...); err != nil {
-			return nil, fmt.Errorf("list nodes: %w", err)
+			return fmt.Errorf("list nodes: %w", err)
 		}
+		n.Details = conductor.Details{}
 		if !q.Brief {
-			if err := t.decode(details, n); err != nil {
-				return nil, err
+			if err := t.decode(details, n, q.OnlyDetails); err != nil {
+				return err
 			}
 		}
-		all = append(all, n)
+		if err := each(n); err != nil {
+			return err
+		}
 	}
-	return all, rows.Err()
+	return rows.Err()
 }
 
 // nodesQuery writes the SELECT. Values travel as arguments only.
-func (t *transaction) nodesQuery(q conductor.NodeQuery) (string, []any, error) {
+func (t *transaction) nodesQuery(q conductor.NodeQuery) ([]column, string, []any, error) {
+	columns, query, err := selected(q)
+	if err != nil {
+		return nil, "", nil, err
+	}
 	var where []string
 	var args []any
 	for _, c := range q.Where {
 		col, err := known(c.Column)
 		if err != nil {
-			return "", nil, err
+			return nil, "", nil, err
 		}
 		value := c.Value
 		if b, ok := value.(bool); ok {
@@ -156,7 +171,7 @@ func (t *transaction) nodesQuery(q conductor.NodeQuery) (string, []any, error) {
 			where = append(where, "LOWER("+col.expression()+") LIKE ? ESCAPE '!'")
 			value = "%" + strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(strings.ToLower(fmt.Sprint(value))) + "%"
 		default:
-			return "", nil, fmt.Errorf("no operator %q", c.Op)
+			return nil, "", nil, fmt.Errorf("no operator %q", c.Op)
 		}
 		args = append(args, value)
 	}
@@ -168,7 +183,7 @@ func (t *transaction) nodesQuery(q conductor.NodeQuery) (string, []any, error) {
 	if q.SortBy != "" {
 		col, err := known(q.SortBy)
 		if err != nil {
-			return "", nil, err
+			return nil, "", nil, err
 		}
 		sort = col.expression()
 		order = sort + direction(q.Desc) + ", id"
@@ -184,10 +199,6 @@ func (t *transaction) nodesQuery(q conductor.NodeQuery) (string, []any, error) {
 			args = append(args, q.After, q.After, q.After)
 		}
 	}
-	query := wholeNode
-	if q.Brief {
-		query = briefNode
-	}
 	query += " FROM nodes"
 	if len(where) > 0 {
 		query += " WHERE " + strings.Join(where, " AND ")
@@ -197,7 +208,7 @@ func (t *transaction) nodesQuery(q conductor.NodeQuery) (string, []any, error) {
 		query += " LIMIT ?"
 		args = append(args, q.Limit)
 	}
-	return query + t.locking(), args, nil
+	return columns, query + t.locking(), args, nil
 }
 
 func direction(desc bool) string {
@@ -323,8 +334,11 @@ func (t *transaction) PutRow(r conductor.Row) error {
 		return fmt.Errorf("store %s %s: %w", r.Kind, r.UUID, err)
 	}
 	text := fmt.Sprintf("A %s with name %s already exists.", strings.ToLower(noun(r.Kind)), r.Name)
-	if r.Kind == conductor.KindPort {
+	switch r.Kind {
+	case conductor.KindPort:
 		text = "A port with MAC address " + r.Name + " already exists."
+	case conductor.KindAllocation:
+		text = "An allocation with name " + r.Name + " already exists."
 	}
 	return &conductor.Error{Kind: baremetal.ErrTaken, Text: text}
 }
@@ -357,11 +371,66 @@ func (t *transaction) encode(n *conductor.Node) (string, error) {
 	return string(text), nil
 }
 
-func (t *transaction) decode(text []byte, n *conductor.Node) error {
-	if err := json.Unmarshal(text, &n.Details); err != nil {
+// decode reads a node's details, or those wanted. Their objects are parts of one copy of the text: most are passed on
+// as they are.
+func (t *transaction) decode(text []byte, n *conductor.Node, wanted []string) error {
+	d := &n.Details
+	var err error
+	known := conductor.Object(bytes.Clone(text)).Members(func(name string, value []byte) {
+		into := object(d, name)
+		switch {
+		case err != nil, wanted != nil && !slices.Contains(wanted, name):
+		case into != nil:
+			if string(value) != "{}" && string(value) != "null" {
+				*into = value
+			}
+		case name == "interfaces":
+			d.Interfaces, err = texts(string(value))
+		default:
+			err = json.Unmarshal(fmt.Appendf(nil, `{"%s":%s}`, name, value), d)
+		}
+	})
+	if !known {
+		*d = conductor.Details{}
+		err = json.Unmarshal(text, d)
+	}
+	if err != nil {
 		return fmt.Errorf("stored node %s: %w", n.UUID, err)
 	}
-	var err error
-	n.Details.DriverInfo, err = t.open(n.Details.DriverInfo, n.UUID)
+	d.DriverInfo, err = t.open(d.DriverInfo, n.UUID)
 	return err
+}
+
+// object is where a member of the details that is an object goes, nil for others.
+func object(d *conductor.Details, name string) *conductor.Object {
+	switch name {
+	case "properties":
+		return &d.Properties
+	case "driver_info":
+		return &d.DriverInfo
+	case "extra":
+		return &d.Extra
+	case "instance_info":
+		return &d.InstanceInfo
+	case "driver_internal_info":
+		return &d.DriverInternalInfo
+	case "network_data":
+		return &d.NetworkData
+	case "target_raid_config":
+		return &d.TargetRAIDConfig
+	}
+	return nil
+}
+
+// texts reads an object of strings.
+func texts(text string) (map[string]string, error) {
+	m := map[string]string{}
+	if strings.Contains(text, `\`) {
+		return m, json.Unmarshal([]byte(text), &m)
+	}
+	parts := strings.Split(text, `"`) // {"a":"b","c":"d"}
+	for i := 1; i+2 < len(parts); i += 4 {
+		m[parts[i]] = parts[i+2]
+	}
+	return m, nil
 }

@@ -57,7 +57,13 @@ func (s *Store) write() {
 		results := []error{}
 		tx, err := s.writes.BeginTx(context.WithoutCancel(first.ctx), nil)
 		for i := 0; err == nil && i < len(changes); i++ {
-			results = append(results, s.one(tx, changes[i]))
+			whole, result := s.one(tx, changes[i])
+			results = append(results, result)
+			if !whole {
+				err = result
+				_ = tx.Rollback() // which may be what happened
+				break
+			}
 			if len(changes) < batch {
 				select {
 				case next, open := <-s.queue:
@@ -84,23 +90,24 @@ func (s *Store) write() {
 	}
 }
 
-// one carries a change out within the common transaction, all or nothing.
-func (s *Store) one(tx *sql.Tx, c *change) (err error) {
+// one carries a change out within the common transaction, all or nothing. whole tells whether that still stands: SQLite
+// itself ends a transaction for which there is no room on the disk, and what is written then is written at once.
+func (s *Store) one(tx *sql.Tx, c *change) (whole bool, err error) {
 	if c.ctx.Err() != nil {
-		return c.ctx.Err()
+		return true, c.ctx.Err()
 	}
 	ctx := context.WithoutCancel(c.ctx) // a statement that is cut off would end everybody's transaction
 	if _, err := tx.ExecContext(ctx, "SAVEPOINT one"); err != nil {
-		return err
+		return false, err
 	}
-	defer func() {
-		if err != nil {
-			_, undo := tx.ExecContext(ctx, "ROLLBACK TO one")
-			err = errors.Join(err, undo)
+	err = c.act(&transaction{Store: s, ctx: ctx, db: s.writes, tx: tx, writes: true})
+	if err != nil {
+		if _, undo := tx.ExecContext(ctx, "ROLLBACK TO one"); undo != nil {
+			return false, errors.Join(err, undo)
 		}
-		if _, failed := tx.ExecContext(ctx, "RELEASE one"); failed != nil {
-			err = errors.Join(err, failed)
-		}
-	}()
-	return c.act(&transaction{Store: s, ctx: ctx, db: s.writes, tx: tx, writes: true})
+	}
+	if _, failed := tx.ExecContext(ctx, "RELEASE one"); failed != nil {
+		return false, errors.Join(err, failed)
+	}
+	return true, err
 }

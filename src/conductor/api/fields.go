@@ -66,6 +66,11 @@ func (v view[R]) list(c *call, name string, items []R, next string) []byte {
 		}
 		b = v.append(b, c, r)
 	}
+	return closeList(b, next)
+}
+
+// closeList ends a page.
+func closeList(b []byte, next string) []byte {
 	b = append(b, ']')
 	if next != "" {
 		b = append(b, `,"next":`...)
@@ -76,15 +81,23 @@ func (v view[R]) list(c *call, name string, items []R, next string) []byte {
 
 // appendText writes a string.
 func appendText(b []byte, s string) []byte {
-	for i := range len(s) {
-		if ch := s[i]; ch < 0x20 || ch >= 0x7f || ch == '"' || ch == '\\' || ch == '<' || ch == '>' || ch == '&' {
-			text, _ := json.Marshal(s)
-			return append(b, text...)
-		}
+	if !plain(s) {
+		text, _ := json.Marshal(s)
+		return append(b, text...)
 	}
 	b = append(b, '"')
 	b = append(b, s...)
 	return append(b, '"')
+}
+
+// plain reports whether JSON holds s as it is.
+func plain(s string) bool {
+	for i := range len(s) {
+		if ch := s[i]; ch < 0x20 || ch >= 0x7f || ch == '"' || ch == '\\' || ch == '<' || ch == '>' || ch == '&' {
+			return false
+		}
+	}
+	return true
 }
 
 // appendOptional writes a string, null when it is empty.
@@ -148,13 +161,25 @@ func value[R any](name string, since int, get func(R) any) field[R] {
 // linked is a field that holds links: path makes the path below /v1 of a resource.
 func linked[R any](name string, since int, path func(R) string) field[R] {
 	return field[R]{name, since, func(b []byte, c *call, r R) []byte {
-		p, base := path(r), c.base()
+		p := path(r)
 		b = append(b, `[{"href":`...)
-		b = appendText(b, base+"/v1/"+p)
+		b = appendLink(b, c.base(), "/v1/", p)
 		b = append(b, `,"rel":"self"},{"href":`...)
-		b = appendText(b, base+"/"+p)
+		b = appendLink(b, c.base(), "/", p)
 		return append(b, `,"rel":"bookmark"}]`...)
 	}}
+}
+
+// appendLink writes an address. Lists have thousands.
+func appendLink(b []byte, base, middle, path string) []byte {
+	if !plain(base) || !plain(path) {
+		return appendText(b, base+middle+path)
+	}
+	b = append(b, '"')
+	b = append(b, base...)
+	b = append(b, middle...)
+	b = append(b, path...)
+	return append(b, '"')
 }
 
 // A page is what a list was asked for.

@@ -46,11 +46,11 @@ var nodeView = func() view[node] {
 		linked("links", 1, func(n node) string { return "nodes/" + n.UUID }),
 		optional("chassis_uuid", 1, func(n node) string { return n.ChassisUUID }),
 		sub("ports", 1),
-		value("driver_internal_info", 3, internalInfo),
+		{"driver_internal_info", 3, appendInternalInfo},
 		optional("name", 5, func(n node) string { return n.Name }),
 		moment("inspection_finished_at", 6, func(n node) conductor.Time { return n.InspectionFinishedAt }),
 		moment("inspection_started_at", 6, func(n node) conductor.Time { return n.InspectionStartedAt }),
-		value("clean_step", 7, func(n node) any { return stepOf(n, conductor.WorkClean) }),
+		step("clean_step", 7, conductor.WorkClean),
 		object("raid_config", 12, func(node) conductor.Object { return nil }),
 		object("target_raid_config", 12, func(n node) conductor.Object { return n.Details.TargetRAIDConfig }),
 		sub("states", 14),
@@ -59,7 +59,7 @@ var nodeView = func() view[node] {
 		sub("volume", 32),
 		{"traits", 37, func(b []byte, _ *call, n node) []byte { return appendTexts(b, n.Details.Traits) }},
 		optional("fault", 42, func(n node) string { return n.Fault }),
-		value("deploy_step", 44, func(n node) any { return stepOf(n, conductor.WorkDeploy) }),
+		step("deploy_step", 44, conductor.WorkDeploy),
 		text("conductor_group", 46, func(n node) string { return n.ConductorGroup }),
 		value("automated_clean", 47, func(n node) any { return n.Details.AutomatedClean }),
 		boolean("protected", 48, func(n node) bool { return n.Protected }),
@@ -82,17 +82,36 @@ var nodeView = func() view[node] {
 	return v
 }()
 
-// brief are the fields that need no details to be read from the store.
+// brief are the fields that are columns of the store.
 var brief = []string{
 	"uuid", "name", "instance_uuid", "chassis_uuid", "allocation_uuid", "driver", "resource_class", "conductor_group", "owner",
 	"lessee", "shard", "description", "provision_state", "target_provision_state", "power_state", "target_power_state", "reservation",
 	"last_error", "maintenance", "maintenance_reason", "fault", "retired", "retired_reason", "protected", "protected_reason",
-	"created_at", "updated_at", "provision_updated_at", "inspection_started_at", "inspection_finished_at", "conductor", "links",
-	"ports", "states", "portgroups", "volume", "console_enabled",
+	"created_at", "updated_at", "provision_updated_at", "inspection_started_at", "inspection_finished_at",
 }
 
-func isBrief(v view[node]) bool {
-	return !slices.ContainsFunc(v, func(f field[node]) bool { return !slices.Contains(brief, f.name) })
+// derived are the fields that are made of the UUID, or of nothing that is stored.
+var derived = []string{"conductor", "links", "ports", "states", "portgroups", "volume", "console_enabled", "secure_boot", "raid_config"}
+
+// stored is what a view needs from the store: columns, and members of the details.
+func stored(v view[node]) (columns, details []string) {
+	columns = []string{"uuid"}
+	for _, f := range v {
+		switch {
+		case f.name == "uuid", slices.Contains(derived, f.name):
+		case slices.Contains(brief, f.name):
+			columns = append(columns, f.name)
+		case f.name == "clean_step", f.name == "deploy_step":
+			details = append(details, "work")
+		case f.name == "driver_internal_info":
+			details = append(details, f.name, "work", "agent")
+		case strings.HasSuffix(f.name, "_interface"):
+			details = append(details, "interfaces")
+		default:
+			details = append(details, f.name)
+		}
+	}
+	return columns, details
 }
 
 func appendTexts(b []byte, texts []string) []byte {
@@ -118,16 +137,21 @@ const masked = "******"
 
 // appendDriverInfo hides what drivers call secret, and what looks like it.
 func appendDriverInfo(b []byte, c *call, n node) []byte {
-	if len(n.Details.DriverInfo) == 0 {
-		return append(b, "{}"...)
-	}
-	m := n.Details.DriverInfo.Map()
-	for key := range m {
-		if c.conductor.Drivers().Secret(key) {
-			m[key] = masked
+	b = append(b, '{')
+	first := true
+	n.Details.DriverInfo.Members(func(name string, value []byte) {
+		if !first {
+			b = append(b, ',')
 		}
-	}
-	return appendJSON(b, m)
+		first = false
+		b = append(appendText(b, name), ':')
+		if c.conductor.Drivers().Secret(name) {
+			b = appendText(b, masked)
+		} else {
+			b = append(b, value...)
+		}
+	})
+	return append(b, '}')
 }
 
 // hiddenInstanceInfo are the keys of instance_info that hold secrets, or open what does.
@@ -149,8 +173,11 @@ func appendInstanceInfo(b []byte, _ *call, n node) []byte {
 	return appendJSON(b, m)
 }
 
-// internalInfo is what Ironic tells of work under way.
-func internalInfo(n node) any {
+// appendInternalInfo writes what Ironic tells of work under way.
+func appendInternalInfo(b []byte, _ *call, n node) []byte {
+	if n.Details.Work == nil && n.Details.Agent == nil {
+		return appendObject(b, n.Details.DriverInternalInfo)
+	}
 	m := n.Details.DriverInternalInfo.Map()
 	if w := n.Details.Work; w != nil {
 		steps := make([]any, len(w.Steps))
@@ -166,7 +193,7 @@ func internalInfo(n node) any {
 			m["agent_last_heartbeat"] = a.Heartbeat.Time().Format("2006-01-02T15:04:05.000000")
 		}
 	}
-	return m
+	return appendJSON(b, m)
 }
 
 func stepJSON(s conductor.Step) map[string]any {
@@ -177,10 +204,12 @@ func stepJSON(s conductor.Step) map[string]any {
 	return m
 }
 
-// stepOf is the step of a kind of work that a node is at.
-func stepOf(n node, kind string) any {
-	if w := n.Details.Work; w != nil && w.Kind == kind && w.Index >= 0 && w.Index < len(w.Steps) {
-		return stepJSON(w.Steps[w.Index])
-	}
-	return map[string]any{}
+// step is a field with the step of a kind of work that a node is at.
+func step(name string, since int, kind string) field[node] {
+	return field[node]{name, since, func(b []byte, _ *call, n node) []byte {
+		if w := n.Details.Work; w != nil && w.Kind == kind && w.Index >= 0 && w.Index < len(w.Steps) {
+			return appendJSON(b, stepJSON(w.Steps[w.Index]))
+		}
+		return append(b, "{}"...)
+	}}
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -11,7 +12,7 @@ import (
 
 // operatorRoutes is the table of the operators' face.
 func operatorRoutes() []route {
-	return slices.Concat(nodeRoutes(), stateRoutes(), portRoutes(), resourceRoutes(), driverRoutes(), allocationRoutes())
+	return slices.Concat(nodeRoutes(), stateRoutes(), portRoutes(), portgroupRoutes(), resourceRoutes(), driverRoutes(), allocationRoutes())
 }
 
 func nodeRoutes() []route {
@@ -84,7 +85,9 @@ func (c *call) nodes(detail bool) error {
 	if err != nil {
 		return err
 	}
-	q := conductor.NodeQuery{Where: where, Desc: p.sortDir == "desc", After: p.marker, Limit: p.limit, Brief: isBrief(shown)}
+	q := conductor.NodeQuery{Where: where, Desc: p.sortDir == "desc", After: p.marker, Limit: p.limit}
+	q.Only, q.OnlyDetails = stored(shown)
+	q.Brief = len(q.OnlyDetails) == 0
 	if q.SortBy, err = sortColumn(p.sortKey); err != nil {
 		return err
 	}
@@ -93,24 +96,33 @@ func (c *call) nodes(detail bool) error {
 
 // listPage answers with one page.
 func (c *call) listPage(q conductor.NodeQuery, p page, shown view[node]) error {
-	var found []node
+	var text pieces
+	defer text.free()
+	text.append(func(b []byte) []byte { return append(b, `{"nodes":[`...) })
+	n, last := 0, ""
 	err := c.store.View(c.r.Context(), func(tx conductor.Tx) (err error) {
 		if p.marker != "" {
 			if _, err := tx.Node(p.marker); err != nil {
 				return err
 			}
 		}
-		found, err = tx.Nodes(q)
-		return err
+		return tx.EachNode(q, func(one node) error {
+			text.append(func(b []byte) []byte {
+				if n > 0 {
+					b = append(b, ',')
+				}
+				return shown.append(b, c, one)
+			})
+			n++
+			last = one.UUID
+			return nil
+		})
 	})
 	if err != nil {
 		return err
 	}
-	next := ""
-	if len(found) > 0 {
-		next = c.next(p, len(found), found[len(found)-1].UUID)
-	}
-	return c.answer(http.StatusOK, shown.list(c, "nodes", found, next))
+	text.append(func(b []byte) []byte { return closeList(b, c.next(p, n, last)) })
+	return c.answerPieces(http.StatusOK, text)
 }
 
 // sortColumn finds what a list can be sorted by: any plain field.
@@ -121,7 +133,7 @@ func sortColumn(key string) (string, error) {
 		return "", nil
 	case i < 0:
 		return "", invalid(`The sort_key value "%s" is an invalid field for sorting`, key)
-	case !slices.Contains(brief, key) || slices.Contains([]string{"links", "ports", "states", "portgroups", "volume", "conductor", "console_enabled"}, key):
+	case !slices.Contains(brief, key):
 		return "", invalid("The sort_key value %s is an invalid field for sorting", key)
 	}
 	return key, nil
@@ -309,6 +321,11 @@ func (c *call) patchNode() error {
 			return err
 		}
 	}
+	for _, o := range ops {
+		if name, _ := o.value.(string); o.path[0] == "name" && name != "" && checkName(name) != nil {
+			return invalid("Node %s: Cannot change name to invalid name '%s'", ident, name)
+		}
+	}
 	// What the state forbids is refused at once, also while the node is locked.
 	now, err := c.conductor.Node(c.r.Context(), ident)
 	if err != nil {
@@ -463,6 +480,9 @@ func (c *call) showHistory() error {
 		found, err = conductor.Get[conductor.Incident](tx, c.id(1))
 		return err
 	})
+	if errors.Is(err, baremetal.ErrNotFound) {
+		return &conductor.Error{Kind: baremetal.ErrNotFound, Text: "Node history record " + c.id(1) + " could not be found."}
+	}
 	if err != nil {
 		return err
 	}

@@ -33,13 +33,17 @@ func NewDirect(client *http.Client) *Direct {
 // Close closes connections that nobody uses.
 func (d *Direct) Close() { d.client.CloseIdleConnections() }
 
+// Needs implements conductor.Deployer: the ramdisk is booted, and the instance after it.
+func (d *Direct) Needs() []baremetal.PowerTarget {
+	return []baremetal.PowerTarget{baremetal.TargetOn, baremetal.TargetOff}
+}
+
 // Validate implements conductor.Deployer: an image, and something to know it by.
 func (d *Direct) Validate(n *conductor.Node) error {
 	info := n.Details.InstanceInfo.Map()
 	source, _ := info["image_source"].(string)
 	if source == "" {
-		return errors.New("Cannot validate image information for node " + n.UUID +
-			" because one or more parameters are missing from its instance_info and insufficent information is present to boot from a remote volume. Missing are: ['instance_info.image_source']")
+		return fmt.Errorf("Cannot validate image information for node %s because one or more parameters are missing from its instance_info. Missing are: ['instance_info.image_source']", n.UUID)
 	}
 	if !strings.HasPrefix(source, "http://") && !strings.HasPrefix(source, "https://") {
 		return fmt.Errorf("instance_info.image_source of node %s is no http or https URL, which is all that is fetched here", n.UUID)
@@ -112,6 +116,11 @@ func (d *Direct) bootRamdisk(ctx context.Context, t *conductor.Task) (conductor.
 		}
 		if err := t.SetPower(ctx, baremetal.TargetOff); err != nil {
 			return conductor.Done, err
+		}
+		if t.Node.Details.Agent != nil { // the step is repeated: the ramdisk of the boot before keeps nobody from being told a token
+			if err := t.Save(ctx, func(n *conductor.Node) { n.Details.Agent = nil }); err != nil {
+				return conductor.Done, err
+			}
 		}
 		if err := t.SetBootDevice(ctx, "pxe", false); err != nil {
 			return conductor.Done, err

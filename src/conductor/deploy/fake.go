@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"bosh-ironic-cpi/src/baremetal"
 	"bosh-ironic-cpi/src/conductor"
 	"bosh-ironic-cpi/src/wait"
 )
@@ -14,6 +15,9 @@ import (
 type Fake struct{}
 
 var _ conductor.Deployer = Fake{}
+
+// Needs implements conductor.Deployer.
+func (Fake) Needs() []baremetal.PowerTarget { return nil }
 
 // Validate implements conductor.Deployer.
 func (Fake) Validate(*conductor.Node) error { return nil }

@@ -1,0 +1,97 @@
+package conductor_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"bosh-ironic-cpi/src/baremetal"
+	"bosh-ironic-cpi/src/conductor"
+	"bosh-ironic-cpi/src/conductor/deploy"
+	"bosh-ironic-cpi/src/driver"
+	"bosh-ironic-cpi/src/store"
+)
+
+func (s *script) Needs() []baremetal.PowerTarget { return nil }
+
+// A waker is hardware that can be switched on, and no more, as by Wake-on-LAN.
+type waker struct{}
+
+func (waker) PowerState(context.Context, *driver.Node) (baremetal.PowerState, error) { return "", nil }
+
+func (waker) Switch(context.Context, *driver.Node, baremetal.PowerTarget) error { return nil }
+
+func (waker) PowerTargets() []baremetal.PowerTarget {
+	return []baremetal.PowerTarget{baremetal.TargetOn}
+}
+
+// What hardware cannot do is said before anything is touched.
+func TestWhatHardwareCannotDo(t *testing.T) {
+	kept, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "state.sqlite"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kept.Close()
+	c, err := conductor.New(conductor.Config{
+		Hostname: "c1", Store: kept, AutomatedClean: true,
+		Drivers: driver.Table{
+			Specs: []driver.Spec{{Name: "waker", New: func() any { return waker{} }}},
+			Types: []driver.HardwareType{{Name: "wol", Enabled: map[string][]string{"power": {"waker"}, "management": {"noop"}}}},
+		},
+		Deployers: map[string]conductor.Deployer{"direct": deploy.NewDirect(nil), "fake": deploy.Fake{}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	no := false
+	for name, n := range map[string]conductor.Node{
+		"manageable": {ProvisionState: baremetal.Manageable},
+		"available":  {ProvisionState: baremetal.Available},
+		"uncleaned":  {ProvisionState: baremetal.Manageable, Details: conductor.Details{AutomatedClean: &no}},
+		"instant":    {ProvisionState: baremetal.Manageable, Details: conductor.Details{Interfaces: map[string]string{"deploy": "fake"}}},
+	} {
+		n.Name, n.Driver = name, "wol"
+		if n.Details.Interfaces == nil {
+			n.Details.Interfaces = map[string]string{"deploy": "direct"}
+		}
+		if err := c.CreateNode(t.Context(), &n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tests := []struct {
+		node string
+		verb baremetal.Verb
+		want string // a part of the refusal; empty: accepted
+	}{
+		{"manageable", baremetal.VerbProvide, "power interface waker, which cannot do 'power off'"},
+		{"manageable", baremetal.VerbClean, "power interface waker, which cannot do 'power off'"},
+		{"available", baremetal.VerbActive, "power interface waker, which cannot do 'power off'"},
+		{"uncleaned", baremetal.VerbProvide, ""},
+		{"instant", baremetal.VerbProvide, ""},
+	}
+	for _, tt := range tests {
+		err := c.Provision(t.Context(), tt.node, conductor.Request{Verb: tt.verb, Word: string(tt.verb), CleanSteps: []conductor.Step{{Interface: "deploy", Step: "x"}}})
+		if tt.want == "" {
+			if err != nil {
+				t.Errorf("%s %s: %v", tt.verb, tt.node, err)
+			}
+			continue
+		}
+		n, lost := c.Node(t.Context(), tt.node)
+		if lost != nil {
+			t.Fatal(lost)
+		}
+		if !errors.Is(err, baremetal.ErrInvalid) || !strings.Contains(err.Error(), tt.want) || n.Reservation != "" || n.ProvisionUpdatedAt != 0 {
+			t.Errorf("%s %s: %v; want %q, and the node as it was", tt.verb, tt.node, err, tt.want)
+		}
+	}
+	if err := c.ChangePower(t.Context(), "available", baremetal.TargetOff); err == nil || !strings.Contains(err.Error(), "does not support the power state") {
+		t.Errorf("power off: %v", err)
+	}
+}
