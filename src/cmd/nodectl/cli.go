@@ -26,9 +26,13 @@ type commandLine struct {
 		List driverList `cmd:"" help:"List the drivers that a conductor serves."`
 		Show driverShow `cmd:"" help:"Show a driver and the keys of its driver_info."`
 	} `cmd:"" help:"Drivers: what the Bare Metal service can control."`
-	Match      match    `cmd:"" help:"Say which nodes the VM types of a cloud-config would get, and why not the others."`
-	Claims     claims   `cmd:"" help:"Say who holds which node and which disks, and what was left behind."`
-	Capacity   capacity `cmd:"" help:"Count free and used nodes per resource class."`
+	Match    match    `cmd:"" help:"Say which nodes the VM types of a cloud-config would get, and why not the others."`
+	Claims   claims   `cmd:"" help:"Say who holds which node and which disks, and what was left behind."`
+	Capacity capacity `cmd:"" help:"Count free and used nodes per resource class."`
+	State    struct {
+		Export stateExport `cmd:"" help:"Write everything that a conductor keeps into a file."`
+		Import stateImport `cmd:"" help:"Add what a file of state export holds to a conductor's database."`
+	} `cmd:"" help:"The state of our own conductor: backup and hand-over."`
 	Completion struct {
 		Bash completionBash `cmd:"" help:"Print a script for bash: source <(nodectl completion bash)"`
 	} `cmd:"" help:"Completion of command lines in a shell."`

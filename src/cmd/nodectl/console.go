@@ -142,8 +142,11 @@ func (c *console) read(name string) ([]byte, error) {
 }
 
 // onTerminal reports whether people watch the messages as they come.
-func (c *console) onTerminal() bool {
-	file, ok := c.messages.(*os.File)
+func (c *console) onTerminal() bool { return isTerminal(c.messages) }
+
+// isTerminal reports whether what is written there is read at once, by people.
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
 	if !ok {
 		return false
 	}

@@ -10,6 +10,7 @@ import (
 
 	"bosh-ironic-cpi/src/baremetal"
 	"bosh-ironic-cpi/src/placement"
+	"bosh-ironic-cpi/src/store"
 )
 
 // The exit statuses. Scripts may rely on them; an unknown one is a failure.
@@ -68,6 +69,9 @@ var outcomes = []struct {
 	{errConfirm, exitWrong, "add --yes when this is what you want"},
 	{errWrong, exitWrong, ""},
 	{placement.ErrBadAsk, exitWrong, ""},
+	{store.ErrFile, exitWrong, "take a file that nodectl state export has written, as it is"},
+	{store.ErrConflict, exitFailed, "decide which of the two is right, and remove the other: nodectl node show shows what is here"},
+	{store.ErrUnderway, exitFailed, "let it come to its end and export again, or add --force: then it arrives as failed"},
 	{baremetal.ErrUnauthorized, exitRefused, "check --username and --password-file, the token, --ca"},
 	{baremetal.ErrAmbiguous, exitFailed, "it may have happened: look with nodectl node show before you repeat it"},
 	{baremetal.ErrNotFound, exitNotFound, "nodectl node list and nodectl driver list show what there is"},
