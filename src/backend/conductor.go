@@ -61,8 +61,8 @@ func startConductor(ctx context.Context, o options) (dir, url string, env map[st
 	if err != nil {
 		return "", "", nil, err
 	}
-	if o.auth == "keystone" || o.ipmi || o.conf != "" || o.split {
-		return dir, "", nil, errors.New("the conductor has no Keystone, no simulated BMC and no ironic.conf: use OnlyOn")
+	if o.ipmi || o.conf != "" || o.split {
+		return dir, "", nil, errors.New("the conductor has no simulated BMC and no ironic.conf: use OnlyOn")
 	}
 	url = "http://" + FreeAddress()
 	conductor := map[string]any{
@@ -71,11 +71,21 @@ func startConductor(ctx context.Context, o options) (dir, url string, env map[st
 	if o.workers > 0 {
 		conductor["workers"] = o.workers
 	}
-	env = map[string]string{"IRONIC_AUTH": "noauth", "IRONIC_URL": url, "CLEAN": flag(o.clean)}
-	if o.auth == "http_basic" {
+	env = map[string]string{}
+	switch o.auth {
+	case "http_basic":
 		conductor["users"] = []any{map[string]any{"name": "admin", "password": "secret"}}
-		env["IRONIC_AUTH"], env["IRONIC_USERNAME"], env["IRONIC_PASSWORD"] = o.auth, "admin", "secret"
+		env["IRONIC_USERNAME"], env["IRONIC_PASSWORD"] = "admin", "secret"
+	case "keystone":
+		if env, err = keystoneFor(ctx, url); err != nil {
+			return dir, "", nil, err
+		}
+		conductor["keystone"] = map[string]any{
+			"auth_url": env["KEYSTONE_URL"], "project": env["KEYSTONE_IRONIC_PROJECT"],
+			"username": env["KEYSTONE_IRONIC_USERNAME"], "password": env["KEYSTONE_IRONIC_PASSWORD"],
+		}
 	}
+	env["IRONIC_AUTH"], env["IRONIC_URL"], env["CLEAN"] = o.auth, url, flag(o.clean)
 	off := map[string]any{"enabled": false}
 	text, err := json.Marshal(map[string]any{"data": filepath.Join(dir, "data"), "registry": off, "repository": off, "conductor": conductor})
 	if err != nil {
@@ -121,8 +131,12 @@ func startRamdisk(ctx context.Context, env map[string]string, disks string) (end
 	env["IRONIC_RAMDISK_URL"] = "http://" + listener.Addr().String()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
+	ironic := fakeramdisk.Ironic{URL: env["IRONIC_URL"], Username: env["IRONIC_USERNAME"], Password: env["IRONIC_PASSWORD"]}
+	if env["KEYSTONE_URL"] != "" {
+		ironic.Keystone = &fakeramdisk.Keystone{URL: env["KEYSTONE_URL"], Username: env["KEYSTONE_USERNAME"], Password: env["KEYSTONE_PASSWORD"]}
+	}
 	server := fakeramdisk.New(fakeramdisk.Config{
-		Ironic:      fakeramdisk.Ironic{URL: env["IRONIC_URL"], Username: env["IRONIC_USERNAME"], Password: env["IRONIC_PASSWORD"]},
+		Ironic:      ironic,
 		CallbackURL: env["IRONIC_RAMDISK_URL"], Dir: disks, Layout: layout, Log: slog.New(slog.NewTextHandler(log, nil)),
 	})
 	go func() { ended <- server.Run(ctx, listener) }()

@@ -28,6 +28,18 @@ func startKeystone(ctx context.Context) (string, error) {
 	return dir, err
 }
 
+// keystoneFor starts a Keystone whose catalogue names a Bare Metal API at an address, and returns its env file.
+func keystoneFor(ctx context.Context, baremetal string) (map[string]string, error) {
+	dir, err := startKeystone(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := script(ctx, "keystone-up", dir, "BAREMETAL_URL="+baremetal); err != nil {
+		return nil, err
+	}
+	return readEnv(filepath.Join(dir, "env"))
+}
+
 // token is an operator's token for this engine's Keystone; one serves a whole test run.
 func (b *Backend) token(ctx context.Context) (string, error) {
 	e := b.engine

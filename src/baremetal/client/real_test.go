@@ -369,7 +369,6 @@ func TestRealPasswords(t *testing.T) {
 }
 
 func TestRealKeystone(t *testing.T) {
-	backend.OnlyOn(t, "ironic", "the conductor asks no Keystone")
 	b := backend.Start(t, backend.WithKeystone())
 	byPassword := Auth{
 		Type: "keystone", KeystoneURL: b.Env["KEYSTONE_URL"], Username: b.Env["KEYSTONE_BOSH_USERNAME"],

@@ -85,7 +85,7 @@ func openConductor(ctx context.Context, p *parts, open *closers, log *slog.Logge
 		defer direct.Close()
 		return engine.Close()
 	}))
-	server := api.New(api.Config{Conductor: engine, PublicURL: c.PublicURL, Users: p.apiUsers, Log: log})
+	server := api.New(api.Config{Conductor: engine, PublicURL: c.PublicURL, Users: p.apiUsers, Keystone: askKeystone(p, open), Log: log})
 	rhythm := conductor.Rhythm{PowerSync: c.PowerSync, Abreast: c.PowerSyncMost, Watch: watch}
 	operators := server.Operators()
 	services := []daemon.Service{{
@@ -102,6 +102,16 @@ func openConductor(ctx context.Context, p *parts, open *closers, log *slog.Logge
 		})
 	}
 	return services, nil
+}
+
+// askKeystone lets the roles in that the configuration names; nil without a Keystone.
+func askKeystone(p *parts, open *closers) *api.Keystone {
+	if p.apiTokens == nil {
+		return nil
+	}
+	*open = append(*open, p.apiTokens)
+	k := p.configuration.Conductor.Keystone
+	return &api.Keystone{Tokens: p.apiTokens, Admins: k.AdminRoles, Readers: k.ReaderRoles}
 }
 
 // closing is a function that closes something.

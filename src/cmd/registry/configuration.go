@@ -77,6 +77,7 @@ type conductorGroup struct {
 	Listen         []daemon.Address  `json:"listen" default:"[\"127.0.0.1:6385\"]" help:"addresses of the whole API"`
 	MachinesListen []daemon.Address  `json:"machines_listen" help:"addresses of the part that deploy ramdisks call, lookup and heartbeat, and no more"`
 	Users          []userGroup       `json:"users" help:"who may use the API (http_basic); nobody named: everybody, and then on loopback only"`
+	Keystone       keystoneGroup     `json:"keystone"`
 	PublicURL      string            `json:"public_url" help:"what links in answers begin with; empty: as the client reached us"`
 	Database       secret.Text       `json:"database" help:"path of the SQLite file, or a postgres:// URL that several daemons may share; empty: conductor.sqlite in data"`
 	KeyFile        string            `json:"key_file" help:"path of a file whose first 32 bytes seal driver_info in the database; empty: it is kept in the clear"`
@@ -89,6 +90,20 @@ type conductorGroup struct {
 	PowerSyncMost  int               `json:"power_sync_abreast" default:"8" min:"1" help:"how many BMCs are asked at once"`
 	CallbackLimit  time.Duration     `json:"callback_timeout" default:"30m" min:"1s" help:"how long a node waits for its ramdisk before it fails"`
 	LockWait       time.Duration     `json:"lock_wait" default:"2s" min:"0s" help:"how long a request waits for a node's lock before it is 409"`
+}
+
+type keystoneGroup struct {
+	AuthURL           string      `json:"auth_url" help:"who may use the API, instead of users: those with a token of the Keystone at this address, version 3; empty: nobody asks it"`
+	Username          string      `json:"username" help:"our user there, who may validate tokens: role service or admin"`
+	Password          secret.Text `json:"password" help:"of our user"`
+	Project           string      `json:"project" help:"name of our user's project"`
+	UserDomain        string      `json:"user_domain" default:"Default" help:"name of our user's domain"`
+	ProjectDomain     string      `json:"project_domain" default:"Default" help:"name of the project's domain"`
+	ApplicationID     string      `json:"application_credential_id" help:"instead of username, password and project"`
+	ApplicationSecret secret.Text `json:"application_credential_secret" help:"goes with the id"`
+	CA                string      `json:"ca" file:"true" help:"PEM: certificate authorities to trust instead of the system's"`
+	AdminRoles        []string    `json:"admin_roles" default:"[\"admin\", \"service\", \"baremetal_admin\"]" help:"roles that may do everything with every node, whatever project they are for"`
+	ReaderRoles       []string    `json:"reader_roles" default:"[\"observer\", \"baremetal_observer\"]" help:"roles that may read everything, whatever project they are for; role reader may if it is for the whole system"`
 }
 
 type userGroup struct {

@@ -105,8 +105,11 @@ func check(c *configuration) error {
 	if b := &c.Conductor; b.Enabled {
 		need(len(b.Listen) > 0, "conductor.listen", "want at least one address")
 		open := beyond(b.Listen)
-		need(open == "" || len(b.Users) > 0, "conductor.users",
-			"required to listen on "+open+", which others can reach: name at least one user with a password, or listen on 127.0.0.1")
+		asked := b.Keystone.AuthURL != ""
+		need(open == "" || len(b.Users) > 0 || asked, "conductor.users",
+			"required to listen on "+open+", which others can reach: name at least one user with a password, or a Keystone, or listen on 127.0.0.1")
+		need(!asked || len(b.Users) == 0, "conductor.keystone.auth_url", "goes without conductor.users: either Keystone knows who may, or we do")
+		need(asked || b.Keystone.Username == "" && b.Keystone.ApplicationID == "", "conductor.keystone.auth_url", "required by the credentials beside it")
 		https = https || secure(b.Listen) || secure(b.MachinesListen)
 	}
 	need(!https || c.TLS.Certificate != "" && c.TLS.Key != "", "tls.certificate", "required by an https address, with tls.key")

@@ -28,6 +28,8 @@ func TestFaultsAreNamed(t *testing.T) {
 		{"reading alone is open", `repository: {listen: ["10.0.0.5:80"], images: {anyone_may_read: true}}`, "repository.images.users: required"},
 		{"no certificate", `registry: {listen: ["https://127.0.0.1:1"]}`, "tls.certificate: required by an https address"},
 		{"no address", `registry: {listen: []}`, "registry.listen: want at least one address"},
+		{"two who know", `conductor: {users: [{name: a, password: b}], keystone: {auth_url: "https://k"}}`, "conductor.keystone.auth_url: goes without conductor.users"},
+		{"nowhere", `conductor: {keystone: {username: a, password: hunter2}}`, "conductor.keystone.auth_url: required by the credentials"},
 		{"no password", `registry: {users: [{name: a}]}`, "registry.users[0].password: required"},
 	}
 	for _, tt := range tests {
@@ -48,6 +50,11 @@ func TestValuesAreChecked(t *testing.T) {
 		{"inherited", `repository: {readers: [{name: "a:b", password: hunter2}]}`, "repository.images.readers: "},
 		{"key", `repository: {signing_key: hunter2}`, "repository.signing_key: signing key has 7 bytes"},
 		{"store", `registry: {store: {url: "ftp://u:hunter2@h"}}`, "registry.store: "},
+		{"no Keystone", `conductor: {keystone: {auth_url: "ftp://k", username: a, password: hunter2, project: p}}`, "conductor.keystone: auth_url: want http://"},
+		{"a user in it", `conductor: {keystone: {auth_url: "https://a:hunter2@k"}}`, "conductor.keystone: auth_url: want no user"},
+		{"no project", `conductor: {listen: ["10.0.0.5:1"], keystone: {auth_url: "https://k", username: a, password: hunter2}}`, "conductor.keystone: want username, password and project"},
+		{"half a credential", `conductor: {keystone: {auth_url: "https://k", application_credential_id: a}}`, "application_credential_secret: required"},
+		{"Keystone's CA", `conductor: {keystone: {auth_url: "https://k", username: a, password: hunter2, project: p, ca: hunter2}}`, "conductor.keystone: tls: the CA holds no certificate"},
 		{"certificate", `tls: {certificate: /nonexistent/cert.pem, key: /nonexistent/key.pem}`, "tls: "},
 	}
 	for _, tt := range tests {

@@ -15,6 +15,7 @@ import (
 	"bosh-ironic-cpi/src/config"
 	"bosh-ironic-cpi/src/daemon"
 	"bosh-ironic-cpi/src/httpauth"
+	"bosh-ironic-cpi/src/keystone"
 	"bosh-ironic-cpi/src/registry/journal"
 	settings "bosh-ironic-cpi/src/registry/server"
 	"bosh-ironic-cpi/src/repository"
@@ -29,6 +30,7 @@ type parts struct {
 	registryUsers *httpauth.Users
 	metricsUsers  *httpauth.Users
 	apiUsers      *httpauth.Users
+	apiTokens     *keystone.Tokens // nil: nobody asks for tokens
 	trees         []treeUsers
 	key           signedurl.Key      // zero: the one in data
 	store         *repository.WebDAV // nil: in data
@@ -56,6 +58,13 @@ func prepare(c *configuration) (*parts, error) {
 	note("metrics.users", err)
 	p.apiUsers, err = users(c.Conductor.Users)
 	note("conductor.users", err)
+	if k := c.Conductor.Keystone; c.Conductor.Enabled && k.AuthURL != "" {
+		p.apiTokens, err = keystone.New(keystone.Config{
+			URL: k.AuthURL, Username: k.Username, Password: k.Password, Project: k.Project, UserDomain: k.UserDomain, ProjectDomain: k.ProjectDomain,
+			ApplicationCredentialID: k.ApplicationID, ApplicationCredentialSecret: k.ApplicationSecret, TLS: tlsclient.Config{CA: k.CA},
+		})
+		note("conductor.keystone", err)
+	}
 	for _, t := range c.Repository.trees() {
 		with := treeUsers{tree: t}
 		with.users, err = users(t.Users)
