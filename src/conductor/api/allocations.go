@@ -112,6 +112,9 @@ func (c *call) createAllocation() error {
 	if err := fill(body, "allocation", attributes, c.minor, a); err != nil {
 		return err
 	}
+	if a.Name != "" && conductor.CheckName(a.Name) != nil {
+		return invalid("Cannot create allocation with invalid name '%s'", a.Name)
+	}
 	if a.ResourceClass == "" {
 		return invalid("The resource_class field is mandatory when not backfilling")
 	}
@@ -156,12 +159,22 @@ func (c *call) showAllocation() error {
 	if err != nil {
 		return err
 	}
-	return c.answer(http.StatusOK, allocationView.seen(c.minor).append(nil, c, a))
+	p, err := c.page()
+	if err != nil {
+		return err
+	}
+	shown := allocationView.seen(c.minor)
+	if p.fields != nil {
+		if shown, err = allocationView.only(c.minor, p.fields...); err != nil {
+			return err
+		}
+	}
+	return c.answer(http.StatusOK, shown.append(nil, c, a))
 }
 
 func (c *call) patchAllocation() error {
 	if c.minor < 57 {
-		return &fault{status: http.StatusMethodNotAllowed, routing: true}
+		return &fault{status: http.StatusMethodNotAllowed, text: "The API version does not allow updating allocations"}
 	}
 	ops, err := c.patch()
 	if err != nil {
@@ -178,6 +191,9 @@ func (c *call) patchAllocation() error {
 		}
 		if err := apply(ops, attributes, c.minor, a); err != nil {
 			return err
+		}
+		if a.Name != "" && conductor.CheckName(a.Name) != nil {
+			return invalid("Cannot update allocation with invalid name '%s'", a.Name)
 		}
 		a.UpdatedAt = conductor.Now()
 		return conductor.Put(tx, a)

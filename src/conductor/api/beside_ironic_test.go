@@ -3,16 +3,19 @@
 package api_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"bosh-ironic-cpi/src/backend"
+	"bosh-ironic-cpi/src/wait"
 )
 
 func TestMain(m *testing.M) { os.Exit(backend.Main(m)) }
@@ -24,8 +27,13 @@ func TestBesideIronic(t *testing.T) {
 	ours := start(t, nil).url
 	for _, x := range exchanges() {
 		if x.settle != "" {
-			settle(t, theirs, x.path, x.settle)
-			settle(t, ours, x.path, x.settle)
+			for _, base := range []string{theirs, ours} {
+				if strings.HasPrefix(x.path, "/") {
+					allocated(t, base, x.path, x.settle)
+				} else {
+					settle(t, base, x.path, x.settle)
+				}
+			}
 			continue
 		}
 		version := x.version
@@ -54,7 +62,7 @@ type request struct {
 	body         any    // []byte: as it is
 	version      string // empty: 1.82; none: no header
 	intended     string // why the answers differ
-	settle       string // no request: wait until the node at path is there
+	settle       string // no request: wait until the node, or the allocation's path, is in this state
 }
 
 func (x request) text() string {
@@ -77,6 +85,19 @@ type outcome struct {
 }
 
 var moment = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d`)
+
+// allocated waits until an allocation has been decided upon.
+func allocated(t *testing.T, base, path, state string) {
+	t.Helper()
+	pace := wait.Pace{Every: 20 * time.Millisecond, Limit: time.Minute}
+	err := wait.Until(t.Context(), pace, path+" to be "+state, func(context.Context) (bool, string, error) {
+		_, a := send(t, base, "GET", path, "1.82", nil)
+		return a["state"] == state, fmt.Sprint(a["state"]), nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
 
 // attributeSet is a set in one of Ironic's texts: in another order each time.
 var attributeSet = regexp.MustCompile(`connectivity attributes \([a-z_, ]*\)`)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 
@@ -14,6 +15,7 @@ func driverRoutes() []route {
 		at("GET", "drivers", 1, (*call).listDrivers),
 		at("GET", "drivers/{}", 1, (*call).showDriver),
 		at("GET", "drivers/{}/properties", 1, (*call).showProperties),
+		at("GET", "drivers/{}/raid/logical_disk_properties", 12, (*call).showDiskProperties),
 		at("GET", "drivers/{}/vendor_passthru/methods", 1, (*call).listDriverMethods),
 		at("POST", "drivers/{}/vendor_passthru", 1, (*call).callDriverMethod),
 		at("POST", "drivers/{}/vendor_passthru/{}", 1, (*call).callDriverMethod),
@@ -71,16 +73,18 @@ func (c *call) listDrivers() error {
 	list := []map[string]any{}
 	if kind := c.param("type"); kind != "classic" {
 		for _, h := range c.conductor.Drivers().Types {
-			m := c.driverJSON(h, hosts, detail)
-			for name := range m {
-				if p.fields != nil && name != "links" && !slices.Contains(p.fields, name) {
-					delete(m, name)
-				}
-			}
-			list = append(list, m)
+			list = append(list, only(p.fields, c.driverJSON(h, hosts, detail)))
 		}
 	}
 	return c.answerJSON(http.StatusOK, map[string]any{"drivers": list})
+}
+
+// only keeps the fields that were asked for, and links; nil: all of them.
+func only(fields []string, m map[string]any) map[string]any {
+	maps.DeleteFunc(m, func(name string, _ any) bool {
+		return fields != nil && name != "links" && !slices.Contains(fields, name)
+	})
+	return m
 }
 
 // hardwareType finds the one that a path names, by any of its names.
@@ -101,7 +105,20 @@ func (c *call) showDriver() error {
 	if err != nil {
 		return err
 	}
-	return c.answerJSON(http.StatusOK, c.driverJSON(h, hosts, true))
+	p, err := c.page()
+	if err != nil {
+		return err
+	}
+	return c.answerJSON(http.StatusOK, only(p.fields, c.driverJSON(h, hosts, true)))
+}
+
+// showDiskProperties: no driver makes RAID volumes.
+func (c *call) showDiskProperties() error {
+	h, err := c.hardwareType()
+	if err != nil {
+		return err
+	}
+	return invalid("Driver %s does not support get_logical_disk_properties (disabled or not implemented).", h.Name)
 }
 
 // showProperties tells the keys of driver_info of every interface that the hardware type can have.

@@ -62,6 +62,7 @@ func exchanges() []request {
 	add(verbs()...)
 	add(states()...)
 	add(others()...)
+	add(allocations()...)
 	add(
 		del("/v1/nodes/"+n1), del("/v1/nodes/"+n1), del("/v1/nodes/two"), del("/v1/nodes/nobody"), get("/v1/nodes"), get("/v1/ports"),
 	)
@@ -244,6 +245,24 @@ func states() []request {
 		del("/v1/nodes/one/traits/CUSTOM_GPU"), put("/v1/nodes/one/traits", m{"traits": []any{"NOT_STANDARD"}}), get("/v1/nodes/one/traits").at("1.36"), del("/v1/nodes/one/traits"),
 		put("/v1/nodes/one/maintenance", m{"reason": "fans"}), get("/v1/nodes/one?fields=maintenance,maintenance_reason,fault"), put("/v1/nodes/one/maintenance", m{}), del("/v1/nodes/one/maintenance"),
 		del("/v1/nodes/one/maintenance"), put("/v1/nodes/nobody/maintenance", m{}), get("/v1/nodes/one/history"), get("/v1/nodes/two/inventory").but("Ironic tells the number of a row, we the UUID"),
+	}
+}
+
+func allocations() []request {
+	const lost = "55555555-0000-4000-8000-000000000002"
+	path := "/v1/allocations/" + alloc
+	soon := "the wish is granted before it is answered, not after"
+	return []request{
+		patch("/v1/nodes/one", op("add", "/resource_class", "brass")).but("no console is served"), put("/v1/nodes/one/states/power", m{"target": "power on"}), rests(n1, "available"),
+		put("/v1/nodes/one/traits", m{"traits": []any{"CUSTOM_FAST"}}),
+		post("/v1/allocations", m{"uuid": alloc, "name": "a1", "resource_class": "brass", "traits": []any{"CUSTOM_FAST"}, "extra": m{"vm": "1"}}).but(soon), rests(path, "active"),
+		get(path), get("/v1/allocations/a1"), get("/v1/allocations"), get("/v1/allocations?resource_class=brass"), get("/v1/allocations?state=error"), get("/v1/allocations?node=one"),
+		get(path).at("1.52"), get("/v1/nodes/one/allocation"), get("/v1/nodes/one?fields=instance_uuid,allocation_uuid,instance_info"),
+		post("/v1/allocations", m{"name": "a1", "resource_class": "brass"}), patch("/v1/nodes/one", op("add", "/instance_uuid", claim)),
+		post("/v1/allocations", m{"uuid": lost, "name": "a2", "resource_class": "brass"}).but(soon), rests("/v1/allocations/"+lost, "error"),
+		get("/v1/allocations/" + lost), patch(path, op("add", "/name", "a3")), patch(path, op("add", "/state", "error")), patch(path, op("add", "/name", "a4")).at("1.56"),
+		del("/v1/allocations/a2"), del("/v1/allocations/a3"), get("/v1/nodes/one?fields=instance_uuid,allocation_uuid"),
+		get("/v1/nodes/one?fields=instance_info").but("the traits that an allocation brought go with it"), get("/v1/nodes/one/allocation"),
 	}
 }
 

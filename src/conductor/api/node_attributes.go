@@ -64,6 +64,7 @@ func nodeAttributes() []attribute[node] {
 			n.Details.Interfaces[kind] = v
 		}))
 	}
+	slices.SortFunc(all, func(a, b attribute[node]) int { return strings.Compare(a.name, b.name) })
 	return all
 }
 

@@ -74,7 +74,6 @@ func apply[R any](ops []operation, attributes []attribute[R], minor int, r R) er
 			for i, a := range attributes {
 				names[i] = a.name
 			}
-			slices.Sort(names)
 			return invalid("Cannot patch /%s. Only the following can be updated: %s", strings.Join(o.path, "/"), strings.Join(names, ", "))
 		}
 		a := attributes[i]

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ type Config struct {
 	MaxLimit  int             // longest page of a list; 0: 1000
 	MaxBody   int64           // longest body of a request, in bytes; 0: 128 MiB, because config drives come in JSON
 	Users     *httpauth.Users // who may use the operators' face; nil: everybody
+	Keystone  *Keystone       // who may, instead of Users; nil: nobody asks for tokens
 	Log       *slog.Logger    // nil: none
 }
 
@@ -52,7 +54,11 @@ func New(cfg Config) *Server {
 
 // Operators is the whole API.
 func (s *Server) Operators() http.Handler {
-	return authenticated(s.cfg.Users, face{s, append(operatorRoutes(), machineRoutes()...)}.handler())
+	all := face{s, append(operatorRoutes(), machineRoutes()...)}.handler()
+	if s.cfg.Keystone != nil {
+		return s.withToken(s.cfg.Keystone, all)
+	}
+	return authenticated(s.cfg.Users, all)
 }
 
 // Machines is the part for deploy ramdisks.
@@ -173,6 +179,7 @@ type call struct {
 	query map[string][]string
 	minor int      // of the version spoken
 	args  []string // what stands for {} in the path
+	self  string   // what links begin with, once somebody asked
 }
 
 // id is the i-th variable part of the path, without .json.
@@ -180,14 +187,15 @@ func (c *call) id(i int) string { return strings.TrimSuffix(c.args[i], ".json") 
 
 // base is what links begin with.
 func (c *call) base() string {
-	if c.cfg.PublicURL != "" {
-		return c.cfg.PublicURL
+	if c.self != "" {
+		return c.self
 	}
 	scheme := "http"
 	if c.r.TLS != nil {
 		scheme = "https"
 	}
-	return scheme + "://" + c.r.Host
+	c.self = cmp.Or(c.cfg.PublicURL, scheme+"://"+c.r.Host)
+	return c.self
 }
 
 // param is a query parameter; empty: not given.

@@ -25,6 +25,7 @@ func stateRoutes() []route {
 		at("GET", "nodes/{}/management/boot_device", 1, (*call).showBootDevice),
 		at("PUT", "nodes/{}/management/boot_device", 1, (*call).setBootDevice),
 		at("GET", "nodes/{}/management/boot_device/supported", 1, (*call).listBootDevices),
+		at("PUT", "nodes/{}/management/inject_nmi", 29, (*call).injectNMI),
 		at("GET", "nodes/{}/vendor_passthru/methods", 1, (*call).listVendorMethods),
 		at("GET", "nodes/{}/vendor_passthru", 1, (*call).callVendor),
 		at("POST", "nodes/{}/vendor_passthru", 1, (*call).callVendor),
@@ -184,6 +185,11 @@ func (c *call) arguments(body map[string]any, r *conductor.Request) (err error) 
 			return err
 		}
 		r.ConfigDrive = drive
+	}
+	for _, name := range []string{"clean_steps", "deploy_steps"} {
+		if _, ok := body[name].([]any); !ok && body[name] != nil {
+			return invalid("Expected types <class 'NoneType'>, <class 'list'> for %s: %s", name, python(body[name]))
+		}
 	}
 	steps, given := body["clean_steps"]
 	switch {
@@ -423,6 +429,15 @@ func (c *call) listBootDevices() error {
 		return err
 	}
 	return c.answerJSON(http.StatusOK, map[string]any{"supported_boot_devices": c.conductor.BootDevices(n)})
+}
+
+// injectNMI: no driver can.
+func (c *call) injectNMI() error {
+	n, err := c.node()
+	if err != nil {
+		return err
+	}
+	return invalid("Driver %s does not support inject_nmi (disabled or not implemented).", n.Driver)
 }
 
 func (c *call) listVendorMethods() error {
