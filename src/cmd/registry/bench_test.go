@@ -56,34 +56,61 @@ func settingsRequests(method, base, user, password string, body []byte) [][]byte
 	return all
 }
 
+// A caller sends requests on a kept connection, one at a time.
+type caller struct {
+	conn   net.Conn
+	reader *bufio.Reader
+}
+
+func newCaller(conn net.Conn) *caller { return &caller{conn, bufio.NewReaderSize(conn, 16<<10)} }
+
+func dial(address string) (*caller, error) {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return newCaller(conn), nil
+}
+
+// do sends a whole request and wants one of the statuses.
+func (c *caller) do(request []byte, body io.Writer, statuses ...int) error {
+	if _, err := c.conn.Write(request); err != nil {
+		return err
+	}
+	return readAnswer(c.reader, body, statuses)
+}
+
 // hammer sends b.N requests over kept connections, each connection one at a time, and wants one of the statuses.
 func hammer(b *testing.B, address string, connections int, requests [][]byte, statuses ...int) {
 	b.Helper()
+	crowd(b, address, connections, func(c *caller, n int) error {
+		return c.do(requests[n%len(requests)], io.Discard, statuses...)
+	})
+}
+
+// crowd has so many callers act b.N times in all.
+func crowd(b *testing.B, address string, callers int, act func(c *caller, n int) error) {
+	b.Helper()
 	var next atomic.Int64
 	var all sync.WaitGroup
-	conns := make([]net.Conn, connections)
-	for i := range conns {
-		conn, err := net.Dial("tcp", address)
+	crowd := make([]*caller, callers)
+	for i := range crowd {
+		c, err := dial(address)
 		if err != nil {
 			b.Fatal(err)
 		}
-		defer conn.Close()
-		conns[i] = conn
+		defer c.conn.Close()
+		crowd[i] = c
 	}
 	b.ResetTimer()
-	for _, conn := range conns {
+	for _, c := range crowd {
 		all.Go(func() {
-			reader := bufio.NewReaderSize(conn, 16<<10)
 			for {
 				n := next.Add(1)
 				if n > int64(b.N) {
 					return
 				}
-				_, err := conn.Write(requests[n%int64(len(requests))])
-				if err == nil {
-					err = readAnswer(reader, io.Discard, statuses)
-				}
-				if err != nil {
+				if err := act(c, int(n)); err != nil {
 					b.Error(err)
 					return
 				}
