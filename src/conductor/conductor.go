@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -188,8 +189,19 @@ func (c *Conductor) end() { <-c.room }
 func (c *Conductor) run(n *Node, act func(context.Context, *Task)) {
 	c.work.Go(func() {
 		defer c.end()
-		act(c.base, &Task{c: c, Node: n})
+		(&Task{c: c, Node: n}).survive(c.base, act)
 	})
+}
+
+// survive has a driver's or deploy interface's panic fail its node, and nothing else.
+func (t *Task) survive(ctx context.Context, act func(context.Context, *Task)) {
+	defer func() {
+		if p := recover(); p != nil {
+			t.c.log.ErrorContext(ctx, "panic", "node", t.Node.UUID, "value", fmt.Sprint(p), "stack", string(debug.Stack()))
+			t.fail(ctx, errors.New("a fault of the conductor, whose log has the stack"))
+		}
+	}()
+	act(ctx, t)
 }
 
 // queue is run for work that nobody has asked for just now: where all places are taken it waits for one.
@@ -204,7 +216,7 @@ func (c *Conductor) queue(n *Node, act func(context.Context, *Task)) {
 			return // the node stays locked, for whoever comes next
 		}
 		defer c.end()
-		act(c.base, &Task{c: c, Node: n})
+		(&Task{c: c, Node: n}).survive(c.base, act)
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"time"
 
 	"bosh-ironic-cpi/src/baremetal"
 )
@@ -36,7 +37,44 @@ func (c *Conductor) Recover(ctx context.Context) error {
 	for _, n := range orphans {
 		errs = append(errs, c.takeOver(ctx, n.UUID, n.Reservation, 0))
 	}
-	return errors.Join(append(errs, c.pickUp(ctx))...)
+	return errors.Join(append(errs, c.pickUp(ctx), c.forget(ctx))...)
+}
+
+// remembered is how long a conductor that is gone is still shown, as not alive.
+const remembered = Time(time.Hour / time.Microsecond)
+
+// forget removes the registrations of conductors that have been gone for long, and hold no node: each call of an embedded
+// conductor that was killed left one.
+func (c *Conductor) forget(ctx context.Context) error {
+	gone := func(tx Tx) (names []string, err error) {
+		all, err := All[Registration](tx, RowQuery{})
+		for _, r := range all {
+			if r.Until+remembered > Now() || err != nil {
+				continue
+			}
+			var held []*Node
+			held, err = tx.Nodes(NodeQuery{Where: []Condition{{"reservation", "=", r.Hostname}}, Brief: true, Limit: 1})
+			if len(held) == 0 {
+				names = append(names, r.Hostname)
+			}
+		}
+		return names, err
+	}
+	var names []string
+	err := c.store.View(ctx, func(tx Tx) (err error) {
+		names, err = gone(tx)
+		return err
+	})
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	return c.store.Update(ctx, func(tx Tx) error {
+		names, err := gone(tx)
+		for _, name := range names {
+			err = errors.Join(err, tx.DeleteRow(KindConductor, name))
+		}
+		return err
+	})
 }
 
 // pickUp is Recover for locks of ours that could not be given back.

@@ -140,7 +140,11 @@ func (s *Store) View(ctx context.Context, read func(conductor.Tx) error) error {
 			return ctx.Err()
 		}
 	}
-	tx, err := s.reads.BeginTx(ctx, &sql.TxOptions{ReadOnly: s.dialect == postgres})
+	var options sql.TxOptions
+	if s.dialect == postgres { // SQLite reads one state anyway
+		options = sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead}
+	}
+	tx, err := s.reads.BeginTx(ctx, &options)
 	if err != nil {
 		return fmt.Errorf("read the store: %w", err)
 	}
