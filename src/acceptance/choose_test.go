@@ -201,6 +201,11 @@ func TestNodesThatAreNotFree(t *testing.T) {
 	// The API sets these itself, and only in states that are not free; the CPI must not rely on that.
 	d.database("UPDATE nodes SET protected = 1 WHERE uuid = %s", protected)
 	d.database("UPDATE nodes SET fault = 'power failure' WHERE uuid = %s", faulty)
+	if backend.Kind() != "ironic" { // a lock of nobody's would be taken over
+		d.database("INSERT OR REPLACE INTO records (kind, uuid, name, node_uuid, document) VALUES ('conductor', 'conductor-9', 'conductor-9', '', " +
+			"json_object('hostname', 'conductor-9', 'drivers', json_array(), 'until', 9000000000000000, 'created_at', 1, 'updated_at', 1))")
+		defer d.database("DELETE FROM records WHERE uuid = 'conductor-9'")
+	}
 	d.database("UPDATE nodes SET reservation = 'conductor-9' WHERE uuid = %s", locked)
 	d.database("UPDATE nodes SET provision_state = 'inspect failed' WHERE uuid = %s", moved)
 	defer d.database("UPDATE nodes SET reservation = NULL WHERE uuid = %s", locked)

@@ -118,8 +118,8 @@ type NodeInventory struct {
 	Plugin    json.RawMessage `json:"plugin_data"`
 }
 
-// A record is anything that is stored as a Row.
-type record interface{ row() Row }
+// A Record is anything that is stored as a Row.
+type Record interface{ row() Row }
 
 func (p *Port) row() Row {
 	return Row{Kind: KindPort, UUID: p.UUID, Name: p.Address, NodeUUID: p.NodeUUID}
@@ -142,7 +142,7 @@ func (i *NodeInventory) row() Row {
 }
 
 // Put stores a record, new or changed.
-func Put(tx Tx, r record) error {
+func Put(tx Tx, r Record) error {
 	row := r.row()
 	var err error
 	if row.Document, err = json.Marshal(r); err != nil {
@@ -154,7 +154,7 @@ func Put(tx Tx, r record) error {
 // Get finds a record by its UUID or name. ErrNotFound.
 func Get[R any, P interface {
 	*R
-	record
+	Record
 }](tx Tx, ident string) (*R, error) {
 	r := new(R)
 	kind := P(r).row().Kind
@@ -168,7 +168,7 @@ func Get[R any, P interface {
 // All lists records in order of creation.
 func All[R any, P interface {
 	*R
-	record
+	Record
 }](tx Tx, q RowQuery) ([]*R, error) {
 	q.Kind = P(new(R)).row().Kind
 	rows, err := tx.Rows(q)

@@ -39,52 +39,13 @@ func (b *bareMetal) Run(ctx context.Context) error {
 // watch is how often deadlines and dead conductors are looked for.
 const watch = 5 * time.Second
 
-// openConductor opens the store, starts the conductor, and makes a part of each of its faces.
+// openConductor starts the conductor, and makes a part of each of its faces.
 func openConductor(ctx context.Context, p *parts, open *closers, log *slog.Logger) ([]daemon.Service, error) {
+	engine, err := startConductor(ctx, p, open, log)
+	if err != nil {
+		return nil, err
+	}
 	c := p.configuration.Conductor
-	var options store.Options
-	if c.KeyFile != "" {
-		key, err := store.KeyFile(c.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("key_file: %w", err)
-		}
-		options.Key = key
-	}
-	address := c.Database.Reveal()
-	if address == "" {
-		address = filepath.Join(p.configuration.Data, "conductor.sqlite")
-	}
-	kept, err := store.Open(ctx, address, options)
-	if err != nil {
-		return nil, err
-	}
-	*open = append(*open, kept)
-	if c.Hostname == "" {
-		if c.Hostname, err = os.Hostname(); err != nil {
-			return nil, err
-		}
-	}
-	direct := deploy.NewDirect(nil)
-	lockWait := c.LockWait
-	if lockWait == 0 {
-		lockWait = time.Millisecond
-	}
-	engine, err := conductor.New(conductor.Config{
-		Hostname: c.Hostname, Group: c.Group, Store: kept, Drivers: all.Table(),
-		Deployers:      map[string]conductor.Deployer{"direct": direct, "fake": deploy.Fake{}},
-		Defaults:       c.Interfaces,
-		AutomatedClean: c.AutomatedClean, Workers: c.Workers, LockWait: lockWait, WaitLimit: c.CallbackLimit, Log: log,
-	})
-	if err != nil {
-		return nil, err
-	}
-	if err := engine.Start(context.WithoutCancel(ctx)); err != nil { // it ends by Close, after the last request
-		return nil, err
-	}
-	*open = append(*open, closing(func() error {
-		defer direct.Close()
-		return engine.Close()
-	}))
 	server := api.New(api.Config{Conductor: engine, PublicURL: c.PublicURL, Users: p.apiUsers, Keystone: askKeystone(p, open), Log: log})
 	rhythm := conductor.Rhythm{PowerSync: c.PowerSync, Abreast: c.PowerSyncMost, Watch: watch}
 	operators := server.Operators()
@@ -102,6 +63,57 @@ func openConductor(ctx context.Context, p *parts, open *closers, log *slog.Logge
 		})
 	}
 	return services, nil
+}
+
+// startConductor opens the store, and starts a conductor on it that ends with open.
+func startConductor(ctx context.Context, p *parts, open *closers, log *slog.Logger) (*conductor.Conductor, error) {
+	c := p.configuration.Conductor
+	kept, err := openStore(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	*open = append(*open, kept)
+	if c.Hostname == "" {
+		if c.Hostname, err = os.Hostname(); err != nil {
+			return nil, err
+		}
+	}
+	direct := deploy.NewDirect(nil)
+	engine, err := conductor.New(conductor.Config{
+		Hostname: c.Hostname, Group: c.Group, Store: kept, Drivers: all.Table(),
+		Deployers:      map[string]conductor.Deployer{"direct": direct, "fake": deploy.Fake{}},
+		Defaults:       c.Interfaces,
+		AutomatedClean: c.AutomatedClean, Workers: c.Workers, WaitLimit: c.CallbackLimit, Log: log,
+		LockWait: max(c.LockWait, time.Millisecond), // zero is the conductor's default
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := engine.Start(context.WithoutCancel(ctx)); err != nil { // it ends by Close, after the last request
+		return nil, err
+	}
+	*open = append(*open, closing(func() error {
+		defer direct.Close()
+		return engine.Close()
+	}))
+	return engine, nil
+}
+
+// openStore opens where nodes are kept.
+func openStore(ctx context.Context, p *parts) (*store.Store, error) {
+	c := p.configuration.Conductor
+	var options store.Options
+	if c.KeyFile != "" {
+		var err error
+		if options.Key, err = store.KeyFile(c.KeyFile); err != nil {
+			return nil, fmt.Errorf("key_file: %w", err)
+		}
+	}
+	address := c.Database.Reveal()
+	if address == "" {
+		address = filepath.Join(p.configuration.Data, "conductor.sqlite")
+	}
+	return store.Open(ctx, address, options)
 }
 
 // askKeystone lets the roles in that the configuration names; nil without a Keystone.

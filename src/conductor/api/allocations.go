@@ -1,8 +1,8 @@
 package api
 
 import (
+	"errors"
 	"net/http"
-	"slices"
 	"strings"
 
 	"bosh-ironic-cpi/src/baremetal"
@@ -44,45 +44,21 @@ var allocationView = view[allocation]{
 }
 
 func (c *call) listAllocations() error {
-	p, err := c.page()
-	if err != nil {
-		return err
-	}
 	if err := c.known("node", "resource_class", "state", "owner"); err != nil {
 		return err
 	}
-	shown := allocationView.seen(c.minor)
-	if p.fields != nil {
-		if shown, err = allocationView.only(c.minor, p.fields...); err != nil {
-			return err
-		}
-	}
-	node := ""
+	var q conductor.RowQuery
 	if ident := c.param("node"); ident != "" {
 		n, err := c.conductor.Node(c.r.Context(), ident)
 		if err != nil {
 			return err
 		}
-		node = n.UUID
+		q.NodeUUID = n.UUID
 	}
-	var found []allocation
-	err = c.store.View(c.r.Context(), func(tx conductor.Tx) (err error) {
-		found, err = conductor.All[conductor.Allocation](tx, conductor.RowQuery{NodeUUID: node, After: p.marker})
-		return err
+	wants := func(name, value string) bool { return !c.has(name) || c.param(name) == value }
+	return list[conductor.Allocation](c, allocationListing, true, q, func(a allocation) bool {
+		return wants("resource_class", a.ResourceClass) && wants("state", a.State) && wants("owner", a.Owner)
 	})
-	if err != nil {
-		return err
-	}
-	found = slices.DeleteFunc(found, func(a allocation) bool {
-		return (c.has("resource_class") && a.ResourceClass != c.param("resource_class")) || (c.has("state") && a.State != c.param("state")) ||
-			(c.has("owner") && a.Owner != c.param("owner"))
-	})
-	found = found[:min(len(found), p.limit)]
-	next := ""
-	if len(found) > 0 {
-		next = c.next(p, len(found), found[len(found)-1].UUID)
-	}
-	return c.answer(http.StatusOK, shown.list(c, "allocations", found, next))
 }
 
 func (c *call) createAllocation() error {
@@ -146,30 +122,14 @@ func textsOf(name string, v any) ([]string, error) {
 	return texts, nil
 }
 
-func (c *call) allocation() (a allocation, err error) {
-	err = c.store.View(c.r.Context(), func(tx conductor.Tx) (err error) {
-		a, err = conductor.Get[conductor.Allocation](tx, c.id(0))
-		return err
-	})
-	return a, err
-}
+var allocationListing = listing[allocation]{name: "allocations", view: allocationView, id: func(a allocation) string { return a.UUID }}
 
 func (c *call) showAllocation() error {
-	a, err := c.allocation()
+	a, err := find[conductor.Allocation](c, c.id(0))
 	if err != nil {
 		return err
 	}
-	p, err := c.page()
-	if err != nil {
-		return err
-	}
-	shown := allocationView.seen(c.minor)
-	if p.fields != nil {
-		if shown, err = allocationView.only(c.minor, p.fields...); err != nil {
-			return err
-		}
-	}
-	return c.answer(http.StatusOK, shown.append(nil, c, a))
+	return show(c, allocationListing, a)
 }
 
 func (c *call) patchAllocation() error {
@@ -217,15 +177,11 @@ func (c *call) allocationOf() (allocation, error) {
 	if err != nil {
 		return nil, err
 	}
-	var a allocation
-	err = c.store.View(c.r.Context(), func(tx conductor.Tx) (err error) {
-		a, err = conductor.Get[conductor.Allocation](tx, n.AllocationUUID)
-		return err
-	})
-	if n.AllocationUUID == "" || err != nil {
+	a, err := find[conductor.Allocation](c, n.AllocationUUID)
+	if n.AllocationUUID == "" || errors.Is(err, baremetal.ErrNotFound) {
 		return nil, &conductor.Error{Kind: baremetal.ErrNotFound, Text: "Allocation for node " + c.id(0) + " was not found"}
 	}
-	return a, nil
+	return a, err
 }
 
 func (c *call) showAllocationOf() error {

@@ -426,13 +426,12 @@ func (c *call) showInventory() error {
 	if err != nil {
 		return err
 	}
-	var found *conductor.NodeInventory
-	err = c.store.View(c.r.Context(), func(tx conductor.Tx) (err error) {
-		found, err = conductor.Get[conductor.NodeInventory](tx, n.UUID)
-		return err
-	})
-	if err != nil {
+	found, err := find[conductor.NodeInventory](c, n.UUID)
+	if errors.Is(err, baremetal.ErrNotFound) {
 		return &conductor.Error{Kind: baremetal.ErrNotFound, Text: "Node inventory record for node " + n.UUID + " could not be found."}
+	}
+	if err != nil {
+		return err
 	}
 	return c.answerJSON(http.StatusOK, map[string]any{"inventory": found.Inventory, "plugin_data": found.Plugin})
 }
@@ -447,44 +446,30 @@ var incidentView = view[*conductor.Incident]{
 	linked("links", 78, func(i *conductor.Incident) string { return "nodes/" + i.NodeUUID + "/history/" + i.UUID }),
 }
 
+var incidentListing = listing[*conductor.Incident]{
+	"history", incidentView,
+	[]string{"uuid", "created_at", "severity", "conductor", "event_type", "event"},
+	func(i *conductor.Incident) string { return i.UUID },
+}
+
 func (c *call) listHistory() error {
 	n, err := c.node()
 	if err != nil {
 		return err
 	}
-	p, err := c.page()
-	if err != nil {
-		return err
-	}
-	shown, err := incidentView.only(c.minor, "uuid", "created_at", "severity", "conductor", "event_type", "event")
-	if err != nil {
-		return err
-	}
-	var found []*conductor.Incident
-	err = c.store.View(c.r.Context(), func(tx conductor.Tx) (err error) {
-		found, err = conductor.All[conductor.Incident](tx, conductor.RowQuery{NodeUUID: n.UUID, After: p.marker, Limit: p.limit})
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return c.answer(http.StatusOK, shown.list(c, "history", found, ""))
+	return list[conductor.Incident](c, incidentListing, false, conductor.RowQuery{NodeUUID: n.UUID}, nil)
 }
 
 func (c *call) showHistory() error {
 	if _, err := c.node(); err != nil {
 		return err
 	}
-	var found *conductor.Incident
-	err := c.store.View(c.r.Context(), func(tx conductor.Tx) (err error) {
-		found, err = conductor.Get[conductor.Incident](tx, c.id(1))
-		return err
-	})
+	found, err := find[conductor.Incident](c, c.id(1))
 	if errors.Is(err, baremetal.ErrNotFound) {
 		return &conductor.Error{Kind: baremetal.ErrNotFound, Text: "Node history record " + c.id(1) + " could not be found."}
 	}
 	if err != nil {
 		return err
 	}
-	return c.answer(http.StatusOK, incidentView.append(nil, c, found))
+	return show(c, incidentListing, found)
 }

@@ -41,12 +41,8 @@ var portgroupView = view[portgroup]{
 	object("properties", 26, func(g portgroup) conductor.Object { return g.Properties }),
 }
 
-func (c *call) portgroup(ident string) (g portgroup, err error) {
-	err = c.store.View(c.r.Context(), func(tx conductor.Tx) (err error) {
-		g, err = conductor.Get[conductor.Portgroup](tx, ident)
-		return err
-	})
-	return g, err
+var portgroupListing = listing[portgroup]{
+	"portgroups", portgroupView, []string{"uuid", "address", "name"}, func(g portgroup) string { return g.UUID },
 }
 
 func (c *call) listPortgroups() error   { return c.portgroups("", false) }
@@ -61,38 +57,19 @@ func (c *call) listPortgroupsOf() error {
 }
 
 func (c *call) portgroups(node string, detail bool) error {
-	p, err := c.page()
-	if err != nil {
-		return err
-	}
-	shown, err := portgroupView.only(c.minor, "uuid", "address", "name")
-	if detail || p.detail {
-		shown, err = portgroupView.seen(c.minor), nil
-	}
-	if err != nil {
-		return err
-	}
-	var found []portgroup
-	err = c.store.View(c.r.Context(), func(tx conductor.Tx) (err error) {
-		found, err = conductor.All[conductor.Portgroup](tx, conductor.RowQuery{NodeUUID: node, After: p.marker, Limit: p.limit})
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return c.answer(http.StatusOK, shown.list(c, "portgroups", found, ""))
+	return list[conductor.Portgroup](c, portgroupListing, detail, conductor.RowQuery{NodeUUID: node}, nil)
 }
 
 func (c *call) showPortgroup() error {
-	g, err := c.portgroup(c.id(0))
+	g, err := find[conductor.Portgroup](c, c.id(0))
 	if err != nil {
 		return err
 	}
-	return c.answer(http.StatusOK, portgroupView.seen(c.minor).append(nil, c, g))
+	return show(c, portgroupListing, g)
 }
 
 func (c *call) listPortsOfGroup() error {
-	g, err := c.portgroup(c.id(0))
+	g, err := find[conductor.Portgroup](c, c.id(0))
 	if err != nil {
 		return err
 	}

@@ -46,6 +46,8 @@ var portView = view[port]{
 	boolean("is_smartnic", 53, func(p port) bool { return p.IsSmartNIC }),
 }
 
+var portListing = listing[port]{"ports", portView, []string{"uuid", "address"}, func(p port) string { return p.UUID }}
+
 // portAttributes are those of a port that PATCH may change.
 func portAttributes() []attribute[port] {
 	return []attribute[port]{
@@ -107,25 +109,10 @@ func (c *call) portsOf(detail bool) error {
 
 // ports lists those of a node, of a group, with an address, or all.
 func (c *call) ports(node, group string, detail bool) error {
-	p, err := c.page()
-	if err != nil {
-		return err
-	}
 	if err := c.known("address", "node", "node_uuid", "portgroup", "physical_network"); err != nil {
 		return err
 	}
-	names := p.fields
-	if names == nil {
-		names = []string{"uuid", "address"}
-	}
-	shown, err := portView.only(c.minor, names...)
-	if detail || p.detail {
-		shown, err = portView.seen(c.minor), nil
-	}
-	if err != nil {
-		return err
-	}
-	q := conductor.RowQuery{NodeUUID: node, After: p.marker, Limit: p.limit}
+	q := conductor.RowQuery{NodeUUID: node}
 	for _, name := range []string{"node", "node_uuid"} {
 		ident := c.param(name)
 		if ident == "" {
@@ -138,33 +125,19 @@ func (c *call) ports(node, group string, detail bool) error {
 		q.NodeUUID = n.UUID
 	}
 	if ident := c.param("portgroup"); ident != "" {
-		g, err := c.portgroup(ident)
+		g, err := find[conductor.Portgroup](c, ident)
 		if err != nil {
 			return err
 		}
 		q.NodeUUID, group = g.NodeUUID, g.UUID
 	}
 	if text := c.param("address"); text != "" {
+		var err error
 		if q.Name, err = macOf(text); err != nil {
 			return err
 		}
 	}
-	var found []port
-	err = c.store.View(c.r.Context(), func(tx conductor.Tx) (err error) {
-		found, err = conductor.All[conductor.Port](tx, q)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	next := ""
-	if len(found) > 0 {
-		next = c.next(p, len(found), found[len(found)-1].UUID)
-	}
-	if group != "" {
-		found = slices.DeleteFunc(found, func(p port) bool { return p.PortgroupUUID != group })
-	}
-	return c.answer(http.StatusOK, shown.list(c, "ports", found, next))
+	return list[conductor.Port](c, portListing, detail, q, func(p port) bool { return group == "" || p.PortgroupUUID == group })
 }
 
 func (c *call) showPort() error {
@@ -172,25 +145,11 @@ func (c *call) showPort() error {
 	if !isUUID(id) {
 		return invalid("Expected UUID for port_uuid: %s", id)
 	}
-	p, err := c.page()
+	found, err := find[conductor.Port](c, id)
 	if err != nil {
 		return err
 	}
-	shown := portView.seen(c.minor)
-	if p.fields != nil {
-		if shown, err = portView.only(c.minor, p.fields...); err != nil {
-			return err
-		}
-	}
-	var found port
-	err = c.store.View(c.r.Context(), func(tx conductor.Tx) (err error) {
-		found, err = conductor.Get[conductor.Port](tx, id)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return c.answer(http.StatusOK, shown.append(nil, c, found))
+	return show(c, portListing, found)
 }
 
 func (c *call) createPort() error {

@@ -2,10 +2,10 @@ package api
 
 import (
 	"cmp"
+	"errors"
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/google/uuid"
 
@@ -52,6 +52,8 @@ var chassisView = view[chassis]{
 	}},
 }
 
+var chassisListing = listing[chassis]{"chassis", chassisView, []string{"uuid", "description"}, func(ch chassis) string { return ch.UUID }}
+
 func chassisAttributes() []attribute[chassis] {
 	return []attribute[chassis]{
 		optionalText("description", 1, 255, func(ch chassis, v string) { ch.Description = v }),
@@ -63,45 +65,14 @@ func (c *call) listChassis() error   { return c.chassisList(false) }
 func (c *call) detailChassis() error { return c.chassisList(true) }
 
 func (c *call) chassisList(detail bool) error {
-	p, err := c.page()
-	if err != nil {
-		return err
-	}
-	names := p.fields
-	if names == nil {
-		names = []string{"uuid", "description"}
-	}
-	shown, err := chassisView.only(c.minor, names...)
-	if detail || p.detail {
-		shown, err = chassisView.seen(c.minor), nil
-	}
-	if err != nil {
-		return err
-	}
-	var found []chassis
-	err = c.store.View(c.r.Context(), func(tx conductor.Tx) (err error) {
-		found, err = conductor.All[conductor.Chassis](tx, conductor.RowQuery{After: p.marker, Limit: p.limit})
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	next := ""
-	if len(found) > 0 {
-		next = c.next(p, len(found), found[len(found)-1].UUID)
-	}
-	return c.answer(http.StatusOK, shown.list(c, "chassis", found, next))
+	return list[conductor.Chassis](c, chassisListing, detail, conductor.RowQuery{}, nil)
 }
 
-func (c *call) oneChassis() (ch chassis, err error) {
+func (c *call) oneChassis() (chassis, error) {
 	if !isUUID(c.id(0)) {
 		return nil, invalid("Expected UUID for chassis_uuid: %s", c.id(0))
 	}
-	err = c.store.View(c.r.Context(), func(tx conductor.Tx) (err error) {
-		ch, err = conductor.Get[conductor.Chassis](tx, c.id(0))
-		return err
-	})
-	return ch, err
+	return find[conductor.Chassis](c, c.id(0))
 }
 
 func (c *call) showChassis() error {
@@ -109,7 +80,7 @@ func (c *call) showChassis() error {
 	if err != nil {
 		return err
 	}
-	return c.answer(http.StatusOK, chassisView.append(nil, c, ch))
+	return show(c, chassisListing, ch)
 }
 
 func (c *call) createChassis() error {
@@ -223,45 +194,23 @@ var conductorView = view[registration]{
 	linked("links", 49, func(r registration) string { return "conductors/" + r.Hostname }),
 }
 
+var conductorListing = listing[registration]{
+	"conductors", conductorView, []string{"hostname", "conductor_group", "alive"}, func(r registration) string { return r.Hostname },
+}
+
 func (c *call) listConductors() error {
-	p, err := c.page()
-	if err != nil {
-		return err
-	}
-	names := p.fields
-	if names == nil {
-		names = []string{"hostname", "conductor_group", "alive"}
-	}
-	shown, err := conductorView.only(c.minor, names...)
-	if p.detail {
-		shown, err = conductorView, nil
-	}
-	if err != nil {
-		return err
-	}
-	all, err := c.conductor.Conductors(c.r.Context())
-	if err != nil {
-		return err
-	}
-	return c.answer(http.StatusOK, shown.list(c, "conductors", all, ""))
+	return list[conductor.Registration](c, conductorListing, false, conductor.RowQuery{}, nil)
 }
 
 func (c *call) showConductor() error {
-	var r registration
-	err := c.store.View(c.r.Context(), func(tx conductor.Tx) (err error) {
-		r, err = conductor.Get[conductor.Registration](tx, c.id(0))
-		return err
-	})
-	if err != nil {
+	r, err := find[conductor.Registration](c, c.id(0))
+	if errors.Is(err, baremetal.ErrNotFound) {
 		return &conductor.Error{Kind: baremetal.ErrNotFound, Text: "Conductor " + c.id(0) + " could not be found."}
 	}
-	shown := conductorView
-	if names := c.param("fields"); names != "" {
-		if shown, err = conductorView.only(c.minor, strings.Split(names, ",")...); err != nil {
-			return err
-		}
+	if err != nil {
+		return err
 	}
-	return c.answer(http.StatusOK, shown.append(nil, c, r))
+	return show(c, conductorListing, r)
 }
 
 func (c *call) listShards() error {
