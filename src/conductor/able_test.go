@@ -95,3 +95,36 @@ func TestWhatHardwareCannotDo(t *testing.T) {
 		t.Errorf("power off: %v", err)
 	}
 }
+
+// Drivers by the names that they had in 2016.
+func TestClassicDrivers(t *testing.T) {
+	r := newRig(t)
+	c := r.start("c1", &script{}, func(cfg *conductor.Config) {
+		cfg.Deployers = map[string]conductor.Deployer{"direct": deploy.NewDirect(nil), "fake": deploy.Fake{}}
+		cfg.Drivers.Types = append(cfg.Drivers.Types, driver.HardwareType{Name: "ssh", Enabled: map[string][]string{"power": {"fake"}, "management": {"noop"}}})
+	})
+	tests := []struct{ driver, named, hardwareType, deploy, refusal string }{
+		{"fake", "", "fake-hardware", "fake", ""},
+		{"pxe_ssh", "", "ssh", "direct", ""},
+		{"fake_ssh", "", "ssh", "fake", ""},
+		{"fake_ssh", "direct", "ssh", "direct", ""},
+		{"agent_ipmitool", "", "", "", "which supports driver ipmi"},
+		{"staging-wol", "", "", "", "which supports driver wol"},
+	}
+	for _, tt := range tests {
+		n := &conductor.Node{Driver: tt.driver}
+		if tt.named != "" {
+			n.Details.Interfaces = map[string]string{"deploy": tt.named}
+		}
+		err := c.CreateNode(t.Context(), n)
+		if tt.refusal != "" {
+			if err == nil || !strings.Contains(err.Error(), tt.refusal) {
+				t.Errorf("%s: %v; want %q", tt.driver, err, tt.refusal)
+			}
+			continue
+		}
+		if err != nil || n.Driver != tt.hardwareType || n.Interface("deploy") != tt.deploy {
+			t.Errorf("%s: %s, deploy %s, %v; want %s, %s", tt.driver, n.Driver, n.Interface("deploy"), err, tt.hardwareType, tt.deploy)
+		}
+	}
+}

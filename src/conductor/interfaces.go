@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"bosh-ironic-cpi/src/baremetal"
 	"bosh-ironic-cpi/src/driver"
 )
 
@@ -70,8 +71,15 @@ func (c *Conductor) Interfaces(h driver.HardwareType, kind string) (enabled []st
 }
 
 // Compose gives the node an interface of each kind: the ones that it names, if its hardware type can have them, else
-// defaults.
+// defaults. The name of a driver of Ironic before Ocata becomes hardware type and deploy interface.
 func (c *Conductor) Compose(n *Node) error {
+	if hardwareType, deploy, classic := baremetal.ClassicDriver(n.Driver); classic {
+		n.Driver = hardwareType
+		if named := n.Details.Interfaces; deploy != "" && named["deploy"] == "" {
+			n.Details.Interfaces = map[string]string{"deploy": deploy}
+			maps.Copy(n.Details.Interfaces, named)
+		}
+	}
 	h, ok := c.cfg.Drivers.Type(n.Driver)
 	if !ok {
 		return invalid(`No valid host was found. Reason: No conductor service registered which supports driver %s for conductor group "%s".`, n.Driver, n.ConductorGroup)

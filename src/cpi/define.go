@@ -13,23 +13,17 @@ import (
 	"bosh-ironic-cpi/src/baremetal"
 )
 
-// hardwareTypes translates the drivers of Ironic before Ocata. Their deploy interface is direct: iSCSI is
-// gone from Ironic.
-var hardwareTypes = map[string]string{
-	"amt": "amt", "drac": "idrac", "iboot": "iboot", "ilo": "ilo", "ipmitool": "ipmi", "ipminative": "ipmi",
-	"ipmitool_socat": "ipmi", "irmc": "irmc", "libvirt": "libvirt", "snmp": "snmp", "ssh": "ssh", "wol": "wol",
-}
-
-// hardware translates a classic driver name such as agent_ipmitool into hardware type and deploy interface.
-// Other names are hardware types already.
+// hardware translates a classic driver name such as agent_ipmitool into hardware type and deploy interface. Other names
+// are hardware types already.
 func hardware(driver string) (hardwareType, deploy string) {
-	for _, prefix := range []string{"agent_", "pxe_", "iscsi_"} {
-		if family, ok := strings.CutPrefix(driver, prefix); ok && hardwareTypes[family] != "" {
-			return hardwareTypes[family], "direct"
-		}
-	}
-	if driver == "fake" || strings.HasPrefix(driver, "fake_") { // no other hardware type takes a fake deploy interface
+	hardwareType, deploy, ok := baremetal.ClassicDriver(driver)
+	switch {
+	case deploy == "fake": // in Ironic no other hardware type takes a fake deploy interface
 		return "fake-hardware", ""
+	case ok && deploy == "":
+		return hardwareType, "direct"
+	case ok:
+		return hardwareType, deploy
 	}
 	return driver, ""
 }

@@ -51,7 +51,6 @@ func (s Spec) Check(info map[string]any) error {
 type HardwareType struct {
 	Name    string
 	About   string
-	Aliases []string            // names of drivers of Ironic's releases until 2018, and of its staging drivers
 	Enabled map[string][]string // by kind of interface (power, management, vendor, inspect): names, the default first
 }
 
@@ -70,9 +69,9 @@ func (t Table) Spec(name string) (Spec, bool) {
 	return t.Specs[i], true
 }
 
-// Type finds a hardware type by its name or an alias.
+// Type finds a hardware type.
 func (t Table) Type(name string) (HardwareType, bool) {
-	i := slices.IndexFunc(t.Types, func(h HardwareType) bool { return h.Name == name || slices.Contains(h.Aliases, name) })
+	i := slices.IndexFunc(t.Types, func(h HardwareType) bool { return h.Name == name })
 	if i < 0 {
 		return HardwareType{}, false
 	}

@@ -87,7 +87,7 @@ func only(fields []string, m map[string]any) map[string]any {
 	return m
 }
 
-// hardwareType finds the one that a path names, by any of its names.
+// hardwareType finds the one that a path names.
 func (c *call) hardwareType() (driver.HardwareType, error) {
 	h, ok := c.conductor.Drivers().Type(c.id(0))
 	if !ok {

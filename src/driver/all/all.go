@@ -13,7 +13,6 @@ func Table() driver.Table {
 		Types: []driver.HardwareType{
 			{
 				Name: "fake-hardware", About: "no hardware: for tests and for trying things out",
-				Aliases: []string{"fake"},
 				Enabled: map[string][]string{
 					"power": {"fake"}, "management": {"fake"}, "vendor": {"fake"}, "inspect": {"fake", "no-inspect"},
 				},

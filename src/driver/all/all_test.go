@@ -22,7 +22,7 @@ func TestTable(t *testing.T) {
 			t.Errorf("driver %s has no power", s.Name)
 		}
 	}
-	for _, name := range []string{"fake-hardware", "fake", "manual-management"} {
+	for _, name := range []string{"fake-hardware", "manual-management"} {
 		if _, ok := table.Type(name); !ok {
 			t.Errorf("no hardware type %s", name)
 		}
@@ -33,10 +33,10 @@ func TestTable(t *testing.T) {
 func TestDocs(t *testing.T) {
 	table := Table()
 	var b strings.Builder
-	b.WriteString("| hardware type | for | power | management | other names |\n|---|---|---|---|---|\n")
+	b.WriteString("| hardware type | for | power | management |\n|---|---|---|---|\n")
 	for _, h := range table.Types {
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", h.Name, h.About,
-			strings.Join(h.Enabled["power"], ", "), strings.Join(h.Enabled["management"], ", "), strings.Join(h.Aliases, ", "))
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", h.Name, h.About,
+			strings.Join(h.Enabled["power"], ", "), strings.Join(h.Enabled["management"], ", "))
 	}
 	for _, s := range table.Specs {
 		fmt.Fprintf(&b, "\n### %s\n\n%s.\n\n| key | meaning | default |\n|---|---|---|\n", s.Name, strings.ToUpper(s.About[:1])+s.About[1:])
