@@ -132,11 +132,14 @@ func (c *Conductor) Close() error {
 	return c.store.Update(ctx, func(tx Tx) error { return tx.DeleteRow(KindConductor, c.cfg.Hostname) })
 }
 
+// Busy is how many nodes this conductor works on, or is about to.
+func (c *Conductor) Busy() int { return int(c.queued.Load()) + len(c.room) }
+
 // Wait returns when no worker is busy. A short process calls it before it ends.
 func (c *Conductor) Wait(ctx context.Context) error {
 	pace := wait.Pace{First: time.Millisecond, Every: 50 * time.Millisecond}
 	return wait.Until(ctx, pace, "the conductor's workers", func(context.Context) (bool, string, error) {
-		n := int(c.queued.Load()) + len(c.room)
+		n := c.Busy()
 		return n == 0, fmt.Sprintf("%d at work", n), nil
 	})
 }

@@ -142,10 +142,19 @@ func (e *engine) RoundTrip(r *http.Request) (*http.Response, error) {
 	return e.operators.RoundTrip(r)
 }
 
+// patience is how long the end waits for what the call began and did not wait for, such as a power change. What takes
+// longer is taken up by the next call.
+const patience = 5 * time.Second
+
 func (e *engine) close() error {
-	var err error
+	ctx, cancel := context.WithTimeout(e.ctx, patience)
+	defer cancel()
+	err := e.conductor.Wait(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = nil
+	}
 	if e.machines != nil {
-		err = e.machines.Close()
+		err = errors.Join(err, e.machines.Close())
 	}
 	e.end()
 	e.loops.Wait()

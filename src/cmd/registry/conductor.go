@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"bosh-ironic-cpi/src/conductor"
 	"bosh-ironic-cpi/src/conductor/api"
 	"bosh-ironic-cpi/src/conductor/deploy"
@@ -40,9 +42,12 @@ func (b *bareMetal) Run(ctx context.Context) error {
 const watch = 5 * time.Second
 
 // openConductor starts the conductor, and makes a part of each of its faces.
-func openConductor(ctx context.Context, p *parts, open *closers, log *slog.Logger) ([]daemon.Service, error) {
+func openConductor(ctx context.Context, p *parts, open *closers, metrics prometheus.Registerer, log *slog.Logger) ([]daemon.Service, error) {
 	engine, err := startConductor(ctx, p, open, log)
 	if err != nil {
+		return nil, err
+	}
+	if err := metrics.Register(newFleet(engine, log)); err != nil {
 		return nil, err
 	}
 	c := p.configuration.Conductor

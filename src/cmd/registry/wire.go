@@ -127,7 +127,7 @@ func serve(ctx context.Context, p *parts, log *slog.Logger) (err error) {
 		services = append(services, daemon.Service{Name: "registry", Part: part, Addresses: c.Registry.Listen})
 	}
 	if c.Conductor.Enabled {
-		more, err := openConductor(ctx, p, &open, log)
+		more, err := openConductor(ctx, p, &open, metrics, log)
 		if err != nil {
 			return fmt.Errorf("conductor: %w", err)
 		}
