@@ -52,7 +52,7 @@ fmt: ## format Go and shell
 	$(TOOL) shfmt -w $(SHFMT) $(SHELL_FILES)
 
 docs: ## write the reference documents again from the code
-	UPDATE=1 go test -count=1 -run Docs ./src/cmd/... ./src/cpi/... ./src/conductor ./src/driver/...
+	UPDATE=1 go test -count=1 -run Docs ./src/cmd/... ./src/cpi/... ./src/conductor/... ./src/driver/...
 
 demo: build ## a VM's whole life on servers that do not exist, shown request by request
 	go run ./src/cmd/demo -cpi build/ironic_cpi -dir build/demo

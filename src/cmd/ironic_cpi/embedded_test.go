@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"bosh-ironic-cpi/src/docstest"
 	"bosh-ironic-cpi/src/secret"
 	"bosh-ironic-cpi/src/wait"
 )
@@ -106,6 +107,14 @@ func must(r *http.Request, err error) *http.Request {
 		panic(err)
 	}
 	return r
+}
+
+func TestDocsOfTheEmbeddedConductor(t *testing.T) {
+	for _, e := range docstest.Examples(t, "conductor.md", "json", 1) {
+		if _, _, err := loaded(t, e, ""); err != nil {
+			t.Errorf("%v in\n%s", err, e)
+		}
+	}
 }
 
 func TestEmbeddedNeedsADatabase(t *testing.T) {

@@ -40,10 +40,12 @@ func TestDocsExamplesAreRead(t *testing.T) {
 	certificate, key := writeCertificate(t, dir)
 	made := strings.NewReplacer(
 		"/var/vcap/jobs/registry/config/registry_password", password,
+		"/var/vcap/jobs/registry/config/api_password", password,
+		"/var/vcap/jobs/registry/config/keystone_password", password,
 		"/var/vcap/jobs/registry/config/cert.pem", certificate,
 		"/var/vcap/jobs/registry/config/key.pem", key,
 	)
-	for _, e := range docstest.Examples(t, page, "yaml", 2) {
+	for _, e := range append(docstest.Examples(t, page, "yaml", 2), docstest.Examples(t, "conductor.md", "yaml", 2)...) {
 		c, warnings, err := load(written(t, dir, "registry.yml", made.Replace(e)))
 		if err == nil {
 			_, err = prepare(&c)

@@ -56,26 +56,6 @@ func TestBesideIronic(t *testing.T) {
 	}
 }
 
-// A request is one to both, or a state to wait for.
-type request struct {
-	method, path string
-	body         any    // []byte: as it is
-	version      string // empty: 1.82; none: no header
-	intended     string // why the answers differ
-	settle       string // no request: wait until the node, or the allocation's path, is in this state
-}
-
-func (x request) text() string {
-	if b, ok := x.body.([]byte); ok {
-		return string(b)
-	}
-	if x.body == nil {
-		return ""
-	}
-	text, _ := json.Marshal(x.body)
-	return string(text)
-}
-
 // An outcome is what both sides must agree upon.
 type outcome struct {
 	Status   int

@@ -1,11 +1,35 @@
-//go:build integration
-
 package api_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
+	"strings"
+	"testing"
+
+	"bosh-ironic-cpi/src/docstest"
 )
+
+// A request is one to both, or a state to wait for.
+type request struct {
+	method, path string
+	body         any    // []byte: as it is
+	version      string // empty: 1.82; none: no header
+	intended     string // why the answers differ
+	settle       string // no request: wait until the node, or the allocation's path, is in this state
+}
+
+func (x request) text() string {
+	if b, ok := x.body.([]byte); ok {
+		return string(b)
+	}
+	if x.body == nil {
+		return ""
+	}
+	text, _ := json.Marshal(x.body)
+	return string(text)
+}
 
 type m = map[string]any
 
@@ -277,4 +301,27 @@ func others() []request {
 		post("/v1/heartbeat/"+n1, m{}), post("/v1/heartbeat/"+n1, m{"callback_url": "http://127.0.0.1:9"}), post("/v1/heartbeat/"+nobody, m{"callback_url": "http://127.0.0.1:9", "agent_token": "x", "agent_version": "9.4.0"}).but("a stranger is not told which nodes there are"),
 		post("/v1/heartbeat/"+n1, m{"callback_url": "http://127.0.0.1:9", "agent_token": "x", "agent_version": "9.4.0"}),
 	}
+}
+
+// docs/conductor.md lists the requests of the script that are answered otherwise than by Ironic.
+func TestDocs(t *testing.T) {
+	var reasons []string
+	examples := map[string]string{}
+	for _, x := range exchanges() {
+		if _, known := examples[x.intended]; x.intended == "" || known {
+			continue
+		}
+		reasons = append(reasons, x.intended)
+		text := x.method + " " + x.path
+		if x.body != nil {
+			text += " " + x.text()
+		}
+		examples[x.intended] = text
+	}
+	var b strings.Builder
+	b.WriteString("| for instance | what is different |\n|---|---|\n")
+	for _, reason := range reasons {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", examples[reason], reason)
+	}
+	docstest.Table(t, "conductor.md", "differences", b.String())
 }
