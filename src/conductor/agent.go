@@ -47,16 +47,31 @@ func (c *Conductor) Lookup(ctx context.Context, uuid string, macs []string) (fou
 		found, token = n, ""
 		a := n.Details.Agent
 		if a != nil && a.Told {
-			return nil
+			if lost, err := c.answerLost(tx, a); !lost || err != nil {
+				return err
+			}
 		}
 		token = rand.Text() + rand.Text()
-		n.Details.Agent = &Agent{Token: token, Told: true}
+		n.Details.Agent = &Agent{Token: token, Told: true, ToldBy: c.cfg.Hostname, ToldIn: c.incarnation}
 		return tx.PutNode(n)
 	})
 	if err != nil {
 		return nil, "", err
 	}
 	return found, token, nil
+}
+
+// answerLost reports whether the token that was told may never have arrived: nobody has called with it, and the conductor
+// that told it has ended since, perhaps before it could answer.
+func (c *Conductor) answerLost(tx Tx, a *Agent) (bool, error) {
+	if a.URL != "" || a.ToldBy == "" || a.ToldIn == c.incarnation {
+		return false, nil
+	}
+	r, err := Get[Registration](tx, a.ToldBy)
+	if errors.Is(err, baremetal.ErrNotFound) {
+		return true, nil
+	}
+	return err == nil && (r.Incarnation != a.ToldIn || !r.Alive()), err
 }
 
 func nodeByMAC(tx Tx, macs []string) (string, error) {

@@ -46,6 +46,8 @@ type Conductor struct {
 	work  sync.WaitGroup
 	room  chan struct{}
 
+	incarnation string // tells this process from one before it of the same name
+
 	queued  atomic.Int64 // workers that wait for a place
 	mu      sync.Mutex
 	dropped map[string]Time // by node's UUID: locks of ours that nobody works under, and when they were taken
@@ -83,7 +85,7 @@ func New(cfg Config) (*Conductor, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Conductor{cfg: cfg, store: cfg.Store, log: cfg.Log, room: make(chan struct{}, cfg.Workers), dropped: map[string]Time{}}, nil
+	return &Conductor{cfg: cfg, store: cfg.Store, log: cfg.Log, room: make(chan struct{}, cfg.Workers), dropped: map[string]Time{}, incarnation: newUUID()}, nil
 }
 
 // Start registers the conductor, renews its lease until ctx ends, and takes up what it, or a conductor that is gone,
@@ -157,7 +159,7 @@ func (c *Conductor) register(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.Group, r.Drivers = c.cfg.Group, drivers
+		r.Group, r.Drivers, r.Incarnation = c.cfg.Group, drivers, c.incarnation
 		r.UpdatedAt = Now()
 		r.Until = r.UpdatedAt + Time(c.cfg.Lease.Microseconds())
 		return Put(tx, r)

@@ -248,7 +248,9 @@ type Step struct {
 // An Agent is a ramdisk that has looked its node up.
 type Agent struct {
 	Token     string `json:"token"`
-	Told      bool   `json:"told"` // the token, to the ramdisk: once per boot
+	Told      bool   `json:"told"`              // the token, to the ramdisk: once per boot
+	ToldBy    string `json:"told_by,omitempty"` // the conductor that did
+	ToldIn    string `json:"told_in,omitempty"` // its incarnation
 	URL       string `json:"url,omitempty"`
 	Version   string `json:"version,omitempty"`
 	Heartbeat Time   `json:"heartbeat,omitempty"` // the last one

@@ -89,12 +89,13 @@ type Allocation struct {
 
 // A Registration is a conductor's row, good until its lease ends.
 type Registration struct {
-	Hostname  string   `json:"hostname"`
-	Group     string   `json:"group,omitempty"`
-	Drivers   []string `json:"drivers"`
-	Until     Time     `json:"until"`
-	CreatedAt Time     `json:"created_at"`
-	UpdatedAt Time     `json:"updated_at"`
+	Hostname    string   `json:"hostname"`
+	Group       string   `json:"group,omitempty"`
+	Drivers     []string `json:"drivers"`
+	Until       Time     `json:"until"`
+	Incarnation string   `json:"incarnation,omitempty"` // changes with each start
+	CreatedAt   Time     `json:"created_at"`
+	UpdatedAt   Time     `json:"updated_at"`
 }
 
 // Alive reports whether the lease still runs.
