@@ -3,6 +3,9 @@ package conductor
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -257,7 +260,13 @@ type Agent struct {
 }
 
 // Label names the node for people.
-func (n *Node) Label() string { return baremetal.Node{UUID: n.UUID, Name: n.Name}.Label() }
+func (n Node) Label() string { return baremetal.Node{UUID: n.UUID, Name: n.Name}.Label() }
+
+// Format prints the node's label, whatever the verb: driver_info and tokens are not for logs or errors.
+func (n Node) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, n.Label()) }
+
+// LogValue implements slog.LogValuer, for the same reason.
+func (n Node) LogValue() slog.Value { return slog.StringValue(n.Label()) }
 
 // Interface is the node's interface of a kind.
 func (n *Node) Interface(kind string) string { return n.Details.Interfaces[kind] }

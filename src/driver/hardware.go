@@ -2,6 +2,9 @@ package driver
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"log/slog"
 
 	"bosh-ironic-cpi/src/baremetal"
 	"bosh-ironic-cpi/src/inventory"
@@ -21,7 +24,13 @@ type Node struct {
 }
 
 // Label names the node for people.
-func (n *Node) Label() string { return baremetal.Node{UUID: n.UUID, Name: n.Name}.Label() }
+func (n Node) Label() string { return baremetal.Node{UUID: n.UUID, Name: n.Name}.Label() }
+
+// Format prints the node's label, whatever the verb: driver_info is not for logs or errors.
+func (n Node) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, n.Label()) }
+
+// LogValue implements slog.LogValuer, for the same reason.
+func (n Node) LogValue() slog.Value { return slog.StringValue(n.Label()) }
 
 // Remember sets an entry of the driver's own state; an empty value removes it.
 func (n *Node) Remember(key, value string) {
