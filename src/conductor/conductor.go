@@ -25,6 +25,8 @@ type Config struct {
 	Drivers   driver.Table
 	Deployers map[string]Deployer // by name of the deploy interface
 
+	Inspectors map[string]Worker // by name of the inspect interface, besides those of drivers
+
 	Defaults       map[string]string // interface by kind, for nodes that name none and whose hardware type can do it
 	AutomatedClean bool              // clean between two instances, where a node does not say otherwise
 	Workers        int               // how many nodes at once; 0: 100

@@ -171,7 +171,7 @@ func (t *Task) takeUp(ctx context.Context) {
 	case t.Node.Details.Work != nil && t.Node.Details.Work.Event != "": // it waited, and was about to fail
 		t.late(ctx)
 	case t.Node.Details.Work != nil:
-		t.resume(ctx)
+		t.goOn(ctx)
 	case s == baremetal.Verifying:
 		t.verify(ctx)
 	case s == baremetal.Cleaning && t.Node.TargetProvisionState == baremetal.Available:
@@ -179,12 +179,25 @@ func (t *Task) takeUp(ctx context.Context) {
 	case s == baremetal.Deleting:
 		t.tearDown(ctx)
 	case s == baremetal.Inspecting:
-		t.inspect(ctx)
+		t.start(ctx, WorkInspect, nil)
 	case s == baremetal.Adopting:
 		t.adopt(ctx)
 	default:
 		t.fail(ctx, fmt.Errorf("The %s state can't be resumed by conductor %s. Moving to fail state.", s, t.c.cfg.Hostname))
 	}
+}
+
+// goOn is resume for work that another process began.
+func (t *Task) goOn(ctx context.Context) {
+	w, err := t.c.worker(t.Node, t.Node.Details.Work.Kind)
+	if err == nil {
+		err = w.TakeOver(ctx, t)
+	}
+	if err != nil {
+		t.fail(ctx, err)
+		return
+	}
+	t.resume(ctx)
 }
 
 // Expire fails nodes that have waited for an event past their deadline.
@@ -244,7 +257,10 @@ func (c *Conductor) timeOut(ctx context.Context, uuid string, waiting, working b
 // late fails a node whose ramdisk did not call in time.
 func (t *Task) late(ctx context.Context) {
 	text := "Timeout reached while waiting for callback for node %s"
-	if t.Node.ProvisionState == baremetal.Cleaning {
+	switch t.Node.ProvisionState {
+	case baremetal.Inspecting:
+		text = "timeout reached while inspecting the node %s"
+	case baremetal.Cleaning:
 		text = "Timeout reached while cleaning the node %s. Please check if the ramdisk responsible for the cleaning is running on the node."
 	}
 	t.fail(ctx, fmt.Errorf(text, t.Node.UUID))

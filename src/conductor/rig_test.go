@@ -158,6 +158,9 @@ type script struct {
 	most   int            // at one node at once
 	failed int            // CleanUps after a failure
 	ended  int            // CleanUps at the end of cleaning
+
+	preparing error // what Prepare says
+	takenOver int
 }
 
 // plan is what the script does to every node.

@@ -10,22 +10,32 @@ import (
 	"bosh-ironic-cpi/src/baremetal"
 )
 
-// A Deployer is a deploy interface: it knows how an instance gets onto a node, and off it.
+// A Worker does a kind of work on nodes, step by step.
+type Worker interface {
+	// Prepare comes before the first step. Whatever it does may be done again after a crash.
+	Prepare(ctx context.Context, t *Task, kind string) error
+	// Steps is the plan of a kind of work as far as it is known before the ramdisk runs. asked are the steps that the
+	// operator gave. A step may add to the plan by [Task.Plan].
+	Steps(t *Task, kind string, asked []Step) ([]Step, error)
+	// Run carries a step out, or continues it: then the task has its Event. It may be repeated after a crash.
+	Run(ctx context.Context, t *Task, s Step) (Result, error)
+	// TakeOver makes good what only the process that began the work had, before another one goes on with it.
+	TakeOver(ctx context.Context, t *Task) error
+	// CleanUp follows work that failed, was aborted, or came to its end; a deployment's end needs none.
+	CleanUp(ctx context.Context, t *Task, failed bool) error
+}
+
+// A Deployer is a deploy interface: it knows how an instance gets onto a node, and off it. Its work is deploying and
+// cleaning.
 type Deployer interface {
+	Worker
 	// Needs are the power targets that it cannot do without, for deploying and for cleaning: a node whose hardware
 	// does not have them is refused before anything is touched.
 	Needs() []baremetal.PowerTarget
 	// Validate says before anything is done why a deployment could not work.
 	Validate(n *Node) error
-	// Steps is the plan of kind "deploy" or "clean" as far as it is known before the ramdisk runs. asked are the steps
-	// that the operator gave. A step may add to the plan by [Task.Plan].
-	Steps(t *Task, kind string, asked []Step) ([]Step, error)
-	// Run carries a step out, or continues it: then the task has its Event. It may be repeated after a crash.
-	Run(ctx context.Context, t *Task, s Step) (Result, error)
 	// TearDown ends the instance.
 	TearDown(ctx context.Context, t *Task) error
-	// CleanUp follows a deployment or cleaning that failed, was aborted, or came to its end.
-	CleanUp(ctx context.Context, t *Task, failed bool) error
 }
 
 // A Result is how a step ended.
@@ -42,14 +52,25 @@ func Wait(event string, limit time.Duration) Result { return Result{event, limit
 
 // The kinds of work.
 const (
-	WorkDeploy = "deploy"
-	WorkClean  = "clean"
+	WorkDeploy  = "deploy"
+	WorkClean   = "clean"
+	WorkInspect = "inspect"
 )
 
 // states of a kind of work: while a conductor is at it, while it waits, and how it failed.
 var workStates = map[string]struct{ working, waiting, failed baremetal.ProvisionState }{
 	WorkDeploy: {baremetal.Deploying, baremetal.WaitCallBack, baremetal.DeployFailed},
 	WorkClean:  {baremetal.Cleaning, baremetal.CleanWait, baremetal.CleanFailed},
+
+	WorkInspect: {baremetal.Inspecting, baremetal.InspectWait, baremetal.InspectFailed},
+}
+
+// worker is who does a kind of work on a node: its deploy interface, or its inspect interface.
+func (c *Conductor) worker(n *Node, kind string) (Worker, error) {
+	if kind == WorkInspect {
+		return c.inspector(n)
+	}
+	return c.deployer(n)
 }
 
 // Plan adds steps to the work under way, behind the present one and by priority, highest first.
@@ -80,13 +101,17 @@ func (t *Task) Remember(ctx context.Context, key string, value any) error {
 
 // start plans a kind of work, and goes through it.
 func (t *Task) start(ctx context.Context, kind string, asked []Step) {
-	d, err := t.c.deployer(t.Node)
+	w, err := t.c.worker(t.Node, kind)
 	if err != nil {
 		t.fail(ctx, err)
 		return
 	}
+	if err := w.Prepare(ctx, t, kind); err != nil {
+		t.fail(ctx, fmt.Errorf("Failed to prepare to %s: %w", kind, err))
+		return
+	}
 	manual := kind == WorkClean && len(asked) > 0
-	steps, err := d.Steps(t, kind, asked)
+	steps, err := w.Steps(t, kind, asked)
 	if err != nil {
 		t.fail(ctx, err)
 		return
@@ -100,7 +125,7 @@ func (t *Task) start(ctx context.Context, kind string, asked []Step) {
 	}
 	// The first step is stored together with the plan.
 	t.Node.Details.Work = work
-	t.next(ctx, d)
+	t.next(ctx, w)
 }
 
 // Asked is what the operator gave with the verb: steps with arguments.
@@ -126,15 +151,20 @@ func (w *Work) Asked() []Step {
 }
 
 // next goes on with the step after the present one.
-func (t *Task) next(ctx context.Context, d Deployer) {
+func (t *Task) next(ctx context.Context, w Worker) {
 	for {
 		work := t.Node.Details.Work
 		work.Index++
 		if work.step() == nil {
-			t.finish(ctx, d)
+			t.finish(ctx, w)
 			return
 		}
-		err := t.Save(ctx, func(n *Node) { n.Details.Work = work })
+		err := t.Save(ctx, func(n *Node) {
+			if work.Kind == WorkInspect && work.Index == 0 {
+				n.InspectionStartedAt = Now()
+			}
+			n.Details.Work = work
+		})
 		if err != nil {
 			t.fail(ctx, err)
 			return
@@ -142,17 +172,17 @@ func (t *Task) next(ctx context.Context, d Deployer) {
 		if ctx.Err() != nil {
 			return // stopped between two steps: the node stays locked, and is taken up from here
 		}
-		if waits := t.step(ctx, d); waits {
+		if waits := t.step(ctx, w); waits {
 			return
 		}
 	}
 }
 
 // step runs or continues the present step. It reports whether the node waits now, or failed.
-func (t *Task) step(ctx context.Context, d Deployer) bool {
+func (t *Task) step(ctx context.Context, w Worker) bool {
 	work := t.Node.Details.Work
 	s := *work.step()
-	result, err := d.Run(ctx, t, s)
+	result, err := w.Run(ctx, t, s)
 	t.Event = ""
 	switch {
 	case err != nil:
@@ -214,29 +244,29 @@ func (c *Conductor) Continue(ctx context.Context, ident, event string) error {
 
 // resume continues the present step, and those after it.
 func (t *Task) resume(ctx context.Context) {
-	d, err := t.c.deployer(t.Node)
+	w, err := t.c.worker(t.Node, t.Node.Details.Work.Kind)
 	if err != nil {
 		t.fail(ctx, err)
 		return
 	}
 	if t.Node.Details.Work.step() != nil {
-		if waits := t.step(ctx, d); waits {
+		if waits := t.step(ctx, w); waits {
 			return
 		}
 	}
-	t.next(ctx, d)
+	t.next(ctx, w)
 }
 
 // finish ends the work.
-func (t *Task) finish(ctx context.Context, d Deployer) {
+func (t *Task) finish(ctx context.Context, w Worker) {
 	work := t.Node.Details.Work
-	if work.Kind == WorkClean {
+	if work.Kind != WorkDeploy {
 		err := t.Save(ctx, func(n *Node) { n.Details.Work = work }) // no step is done twice because of what follows
 		if err != nil {
 			t.fail(ctx, err)
 			return
 		}
-		if err := d.CleanUp(ctx, t, false); err != nil {
+		if err := w.CleanUp(ctx, t, false); err != nil {
 			t.fail(ctx, err)
 			return
 		}
@@ -247,6 +277,9 @@ func (t *Task) finish(ctx context.Context, d Deployer) {
 // rest brings the node to a state in which nothing goes on, and unlocks it.
 func (t *Task) rest(ctx context.Context, state baremetal.ProvisionState) {
 	err := t.Save(ctx, func(n *Node) {
+		if w := n.Details.Work; w != nil && w.Kind == WorkInspect {
+			n.InspectionFinishedAt = Now()
+		}
 		n.enter(state, "")
 		n.Details.Work, n.Details.Agent = nil, nil
 		n.Reservation = ""
@@ -277,8 +310,8 @@ func (t *Task) failed(ctx context.Context, cause error, maintenance bool) {
 			t.drop(ctx, fmt.Errorf("store the failure %q: %w", cause.Error(), err))
 			return
 		}
-		if d, err := t.c.deployer(t.Node); err == nil {
-			if err := d.CleanUp(ctx, t, true); err != nil {
+		if w, err := t.c.worker(t.Node, t.Node.Details.Work.Kind); err == nil {
+			if err := w.CleanUp(ctx, t, true); err != nil {
 				t.c.log.WarnContext(ctx, "after a failure", "node", t.Node.UUID, "err", err)
 			}
 		}

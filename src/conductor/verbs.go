@@ -10,7 +10,6 @@ import (
 	"github.com/google/uuid"
 
 	"bosh-ironic-cpi/src/baremetal"
-	"bosh-ironic-cpi/src/driver"
 )
 
 func newUUID() string { return uuid.NewString() }
@@ -203,7 +202,7 @@ func (t *Task) carryOn(ctx context.Context, r Request) {
 	case baremetal.VerbDeleted:
 		t.tearDown(ctx)
 	case baremetal.VerbInspect:
-		t.inspect(ctx)
+		t.start(ctx, WorkInspect, nil)
 	case baremetal.VerbAdopt:
 		t.adopt(ctx)
 	case baremetal.VerbAbort:
@@ -283,38 +282,6 @@ func (t *Task) tearDown(ctx context.Context) {
 	}
 }
 
-// inspect asks hardware that can answer.
-func (t *Task) inspect(ctx context.Context) {
-	started := Now()
-	looks, ok := t.c.hardware(t.Node, "inspect").(driver.Inspector)
-	if !ok {
-		t.fail(ctx, fmt.Errorf("inspect interface %s of node %s inspects nothing", t.Node.Interface("inspect"), t.Node.UUID))
-		return
-	}
-	var found NodeInventory
-	err := t.onHardware(ctx, func(n *driver.Node) error {
-		inv, err := looks.Inspect(ctx, n)
-		if err != nil {
-			return err
-		}
-		found = inventoryOf(t.Node.UUID, inv)
-		return nil
-	})
-	if err != nil {
-		t.fail(ctx, fmt.Errorf("Unexpected exception of type %T: %w", err, err))
-		return
-	}
-	err = t.save(ctx, func(tx Tx, n *Node) error {
-		n.InspectionStartedAt, n.InspectionFinishedAt = started, Now()
-		n.enter(baremetal.Manageable, "")
-		n.Reservation = ""
-		return Put(tx, &found)
-	})
-	if err != nil {
-		t.fail(ctx, err)
-	}
-}
-
 // adopt takes a server over as it is.
 func (t *Task) adopt(ctx context.Context) {
 	state, err := t.PowerState(ctx)
@@ -333,8 +300,12 @@ func (t *Task) adopt(ctx context.Context) {
 
 // aborted clears up after an abort; the state is the failed one already.
 func (t *Task) aborted(ctx context.Context) {
-	if d, err := t.c.deployer(t.Node); err == nil && t.Node.Details.Work != nil {
-		if err := d.CleanUp(ctx, t, true); err != nil {
+	if work := t.Node.Details.Work; work != nil {
+		w, err := t.c.worker(t.Node, work.Kind)
+		if err == nil {
+			err = w.CleanUp(ctx, t, true)
+		}
+		if err != nil {
 			t.c.log.WarnContext(ctx, "after an abort", "node", t.Node.UUID, "err", err)
 		}
 	}

@@ -68,6 +68,17 @@ const (
 	stepPrepareClean = "prepare_cleaning" // ours: booting the ramdisk
 )
 
+// Prepare implements conductor.Worker: no server is booted for an image that is not there.
+func (d *Direct) Prepare(ctx context.Context, t *conductor.Task, kind string) error {
+	if kind != conductor.WorkDeploy {
+		return nil
+	}
+	return d.reachable(ctx, t.Node)
+}
+
+// TakeOver implements conductor.Worker: the ramdisk calls whoever is there.
+func (d *Direct) TakeOver(context.Context, *conductor.Task) error { return nil }
+
 // Steps implements conductor.Deployer. Steps of the ramdisk are added when it has called.
 func (d *Direct) Steps(_ *conductor.Task, kind string, _ []conductor.Step) ([]conductor.Step, error) {
 	step := func(name string, priority int) conductor.Step {
@@ -109,11 +120,6 @@ func (d *Direct) Run(ctx context.Context, t *conductor.Task, s conductor.Step) (
 // bootRamdisk starts the server with the ramdisk, and, once that has called, plans what it is to do.
 func (d *Direct) bootRamdisk(ctx context.Context, t *conductor.Task) (conductor.Result, error) {
 	if t.Event == "" {
-		if t.Node.Details.Work.Kind == conductor.WorkDeploy {
-			if err := d.reachable(ctx, t.Node); err != nil {
-				return conductor.Done, fmt.Errorf("Failed to prepare to deploy: %w", err)
-			}
-		}
 		if err := t.SetPower(ctx, baremetal.TargetOff); err != nil {
 			return conductor.Done, err
 		}

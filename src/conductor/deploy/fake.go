@@ -57,6 +57,12 @@ func (Fake) Run(ctx context.Context, t *conductor.Task, _ conductor.Step) (condu
 	return conductor.Done, nil
 }
 
+// Prepare implements conductor.Worker.
+func (Fake) Prepare(context.Context, *conductor.Task, string) error { return nil }
+
+// TakeOver implements conductor.Worker.
+func (Fake) TakeOver(context.Context, *conductor.Task) error { return nil }
+
 // TearDown implements conductor.Deployer.
 func (Fake) TearDown(context.Context, *conductor.Task) error { return nil }
 
