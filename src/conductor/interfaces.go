@@ -110,14 +110,14 @@ type Verdict struct {
 }
 
 // Validate says of each of the node's interfaces whether it could work.
-func (c *Conductor) Validate(n *Node) map[string]Verdict {
+func (c *Conductor) Validate(ctx context.Context, n *Node) map[string]Verdict {
 	verdicts := map[string]Verdict{}
 	for _, kind := range InterfaceKinds() {
 		v := Verdict{Result: true}
 		switch kind {
 		case "power", "management", "vendor", "inspect":
 			if spec, ok := c.cfg.Drivers.Spec(n.Interface(kind)); ok {
-				if err := spec.Check(n.Details.DriverInfo.Map()); err != nil {
+				if err := c.wrong(ctx, spec, n); err != nil {
 					v = Verdict{Result: false, Reason: err.Error()}
 				}
 			}
@@ -144,68 +144,23 @@ func (c *Conductor) Validate(n *Node) map[string]Verdict {
 	return verdicts
 }
 
+// wrong is what a driver finds wrong with a node before the hardware is asked.
+func (c *Conductor) wrong(ctx context.Context, spec driver.Spec, n *Node) error {
+	if err := spec.Check(n.Details.DriverInfo.Map()); err != nil {
+		return err
+	}
+	v, ok := spec.New().(driver.Validator)
+	if !ok {
+		return nil
+	}
+	t := &Task{c: c, Node: n}
+	return t.onHardware(ctx, v.Validate)
+}
+
 // BootDevices are what the node's hardware can boot from.
 func (c *Conductor) BootDevices(n *Node) []string {
 	if b, ok := c.hardware(n, "management").(driver.BootDevice); ok {
 		return b.BootDevices()
 	}
 	return []string{"pxe", "disk", "cdrom", "bios", "safe"}
-}
-
-// VendorMethods are the vendor methods of the node's hardware.
-func (c *Conductor) VendorMethods(n *Node) []driver.VendorMethod {
-	if v, ok := c.hardware(n, "vendor").(driver.Vendor); ok {
-		return v.VendorMethods()
-	}
-	return nil
-}
-
-// CallVendor calls a vendor method: an asynchronous one goes on in the background, under the lock.
-func (c *Conductor) CallVendor(ctx context.Context, ident string, m driver.VendorMethod, args map[string]any) (any, error) {
-	for _, name := range m.Required {
-		if _, ok := args[name]; !ok {
-			return nil, invalid("Parameter '%s' not passed to method '%s'.", name, m.Name)
-		}
-	}
-	if !m.Async {
-		var answer any
-		err := c.OnHardware(ctx, ident, "vendor", func(ctx context.Context, h any, n *driver.Node) (err error) {
-			answer, err = h.(driver.Vendor).CallVendor(ctx, n, m.Name, args)
-			return err
-		})
-		return answer, err
-	}
-	if err := c.begin(); err != nil {
-		return nil, err
-	}
-	n, err := c.lock(ctx, ident, func(_ Tx, n *Node) error {
-		c.hold(n)
-		return nil
-	})
-	if err != nil {
-		c.end()
-		return nil, err
-	}
-	c.run(n, func(ctx context.Context, t *Task) {
-		v, _ := c.hardware(n, "vendor").(driver.Vendor)
-		failure := t.onHardware(ctx, func(n *driver.Node) error {
-			_, err := v.CallVendor(ctx, n, m.Name, args)
-			return err
-		})
-		t.unlock(ctx, failure)
-	})
-	return nil, nil
-}
-
-// unlock ends work that changes no state.
-func (t *Task) unlock(ctx context.Context, failure error) {
-	err := t.Save(ctx, func(n *Node) {
-		n.Reservation = ""
-		if failure != nil {
-			n.LastError = failure.Error()
-		}
-	})
-	if err != nil {
-		t.drop(ctx, err)
-	}
 }

@@ -108,8 +108,15 @@ func (t *Task) changePower(ctx context.Context, target baremetal.PowerTarget) {
 }
 
 // OnHardware locks the node and calls the driver behind its interface of a kind while the caller waits: boot device, boot
-// mode, vendor methods. call gets nil for an interface that has no driver.
+// mode. call gets nil for an interface that has no driver.
 func (c *Conductor) OnHardware(ctx context.Context, ident, kind string, call func(context.Context, any, *driver.Node) error) error {
+	return c.holding(ctx, ident, func(t *Task) error {
+		return t.onHardware(ctx, func(n *driver.Node) error { return call(ctx, c.hardware(t.Node, kind), n) })
+	})
+}
+
+// holding locks the node for what is done while the caller waits.
+func (c *Conductor) holding(ctx context.Context, ident string, act func(*Task) error) error {
 	n, err := c.lock(ctx, ident, func(_ Tx, n *Node) error {
 		c.hold(n)
 		return nil
@@ -118,7 +125,7 @@ func (c *Conductor) OnHardware(ctx context.Context, ident, kind string, call fun
 		return err
 	}
 	t := &Task{c: c, Node: n}
-	failure := t.onHardware(ctx, func(n *driver.Node) error { return call(ctx, c.hardware(t.Node, kind), n) })
+	failure := act(t)
 	err = t.Save(ctx, func(n *Node) { n.Reservation = "" })
 	if err != nil {
 		t.drop(ctx, err)

@@ -75,24 +75,13 @@ type VirtualMedia interface {
 	EjectMedia(ctx context.Context, n *Node, device string) error // nothing inserted: no error
 }
 
-// Vendor offers what only this hardware has.
-type Vendor interface {
-	VendorMethods() []VendorMethod
-	// CallVendor answers with anything that JSON can hold. An asynchronous method's answer is dropped.
-	CallVendor(ctx context.Context, n *Node, method string, args map[string]any) (any, error)
-}
-
-// A VendorMethod is a line in the table of vendor passthru.
-type VendorMethod struct {
-	Name        string
-	HTTPMethods []string // such as POST
-	Async       bool     // answered 202 at once; the node is locked meanwhile
-	Shared      bool     // needs no lock
-	Description string
-	Required    []string // arguments
-}
-
 // Inspector looks into a server without booting it.
 type Inspector interface {
 	Inspect(ctx context.Context, n *Node) (inventory.Inventory, error)
+}
+
+// Validator is hardware that finds more wrong with a node than keys that are missing. It does not ask the hardware.
+type Validator interface {
+	// Validate gives a [ParameterError] that names the key, or says what else the node lacks.
+	Validate(n *Node) error
 }

@@ -397,7 +397,7 @@ func (c *call) validateNode() error {
 	if err != nil {
 		return err
 	}
-	return c.answerJSON(http.StatusOK, c.conductor.Validate(n))
+	return c.answerJSON(http.StatusOK, c.conductor.Validate(c.r.Context(), n))
 }
 
 func (c *call) setMaintenance() error {

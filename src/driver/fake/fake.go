@@ -186,7 +186,7 @@ func (h hardware) EjectMedia(ctx context.Context, n *driver.Node, device string)
 func (hardware) VendorMethods() []driver.VendorMethod {
 	method := func(name, word string, async, shared bool) driver.VendorMethod {
 		return driver.VendorMethod{
-			Name: name, HTTPMethods: []string{"POST"}, Async: async, Shared: shared, Required: []string{"bar"},
+			Name: name, HTTPMethods: []string{"POST"}, Async: async, Shared: shared, Schema: `{"required": ["bar"]}`,
 			Description: "Test if the value of bar is " + word,
 		}
 	}
