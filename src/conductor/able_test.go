@@ -14,17 +14,6 @@ import (
 	"bosh-ironic-cpi/src/store"
 )
 
-func (s *script) Prepare(context.Context, *conductor.Task, string) error { return s.preparing }
-
-func (s *script) TakeOver(context.Context, *conductor.Task) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.takenOver++
-	return nil
-}
-
-func (s *script) Needs() []baremetal.PowerTarget { return nil }
-
 // A waker is hardware that can be switched on, and no more, as by Wake-on-LAN.
 type waker struct{}
 

@@ -32,26 +32,27 @@ func TestRecoverEveryState(t *testing.T) {
 		err    string
 		ran    []string
 		failed int // clean-ups after a failure
+		taken  int // calls of TakeOver
 	}{
 		{name: "verifying", state: baremetal.Verifying, target: baremetal.Manageable, end: baremetal.Manageable},
 		{name: "automated clean before its plan", state: baremetal.Cleaning, target: baremetal.Available, end: baremetal.Available, ran: []string{"one", "two", "three"}},
 		{name: "manual clean before its plan", state: baremetal.Cleaning, target: baremetal.Manageable, end: baremetal.CleanFailed, err: fmt.Sprintf(cannot, "cleaning")},
 		{
 			name: "cleaning at its first step", state: baremetal.Cleaning, target: baremetal.Available, work: workAt(conductor.WorkClean, 0),
-			end: baremetal.Available, ran: []string{"one", "two", "three"},
+			end: baremetal.Available, ran: []string{"one", "two", "three"}, taken: 1,
 		},
 		{
 			name: "cleaning at its second step", state: baremetal.Cleaning, target: baremetal.Manageable, work: workAt(conductor.WorkClean, 1),
-			end: baremetal.Manageable, ran: []string{"two", "three"},
+			end: baremetal.Manageable, ran: []string{"two", "three"}, taken: 1,
 		},
 		{
 			name: "cleaning behind its last step", state: baremetal.Cleaning, target: baremetal.Available, work: workAt(conductor.WorkClean, 3),
-			end: baremetal.Available,
+			end: baremetal.Available, taken: 1,
 		},
 		{name: "deploying before its plan", state: baremetal.Deploying, target: baremetal.Active, end: baremetal.DeployFailed, err: fmt.Sprintf(cannot, "deploying")},
 		{
 			name: "deploying at its last step", state: baremetal.Deploying, target: baremetal.Active, work: workAt(conductor.WorkDeploy, 2),
-			end: baremetal.Active, ran: []string{"three"},
+			end: baremetal.Active, ran: []string{"three"}, taken: 1,
 		},
 		{
 			name: "about to fail for want of a call", state: baremetal.Deploying, target: baremetal.Active, work: waiting(workAt(conductor.WorkDeploy, 0), 1),
@@ -93,6 +94,9 @@ func TestRecoverEveryState(t *testing.T) {
 			ran, most, failed, _ := s.book()
 			if !slices.Equal(ran, tt.ran) || most > 1 || failed != tt.failed {
 				t.Errorf("steps %v by %d at once, %d clean-ups; want %v and %d", ran, most, failed, tt.ran, tt.failed)
+			}
+			if s.takenOver != tt.taken {
+				t.Errorf("taken over %d times; want %d", s.takenOver, tt.taken)
 			}
 			if w := got.Details.Work; (w != nil) != (tt.end == baremetal.WaitCallBack) {
 				t.Errorf("%s with the plan %v", got.ProvisionState, w)

@@ -160,13 +160,26 @@ type script struct {
 	ended  int            // CleanUps at the end of cleaning
 
 	preparing error // what Prepare says
-	takenOver int
+
+	takingOver error // what TakeOver says
+	takenOver  int
 }
 
 // plan is what the script does to every node.
 func plan() []conductor.Step {
 	return []conductor.Step{{Interface: "deploy", Step: "one"}, {Interface: "deploy", Step: "two"}, {Interface: "deploy", Step: "three"}}
 }
+
+func (s *script) Prepare(context.Context, *conductor.Task, string) error { return s.preparing }
+
+func (s *script) TakeOver(context.Context, *conductor.Task) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.takenOver++
+	return s.takingOver
+}
+
+func (s *script) Needs() []baremetal.PowerTarget { return nil }
 
 func (s *script) Validate(*conductor.Node) error { return nil }
 

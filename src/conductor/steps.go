@@ -107,7 +107,7 @@ func (t *Task) start(ctx context.Context, kind string, asked []Step) {
 		return
 	}
 	if err := w.Prepare(ctx, t, kind); err != nil {
-		t.fail(ctx, fmt.Errorf("Failed to prepare to %s: %w", kind, err))
+		t.fail(ctx, unprepared(t.Node, kind, err))
 		return
 	}
 	manual := kind == WorkClean && len(asked) > 0
@@ -126,6 +126,17 @@ func (t *Task) start(ctx context.Context, kind string, asked []Step) {
 	// The first step is stored together with the plan.
 	t.Node.Details.Work = work
 	t.next(ctx, w)
+}
+
+// unprepared says in Ironic's words that work could not even begin (ironic/conductor/deployments.py, cleaning.py).
+func unprepared(n *Node, kind string, cause error) error {
+	switch kind {
+	case WorkDeploy:
+		return fmt.Errorf("Failed to prepare to deploy: %w", cause)
+	case WorkClean:
+		return fmt.Errorf("Failed to prepare node %s for cleaning: %w", n.UUID, cause)
+	}
+	return cause
 }
 
 // Asked is what the operator gave with the verb: steps with arguments.
