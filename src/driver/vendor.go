@@ -28,7 +28,8 @@ type VendorMethod struct {
 	Schema      string // JSON Schema (draft 4 and later) of the arguments; empty: any
 }
 
-// Check says what is wrong with arguments for the method: first what is missing, in Ironic's words.
+// Check says what is wrong with arguments for the method: first what is missing, in Ironic's words. Such an error is an
+// [ArgumentError]; any other is a mistake in the schema.
 func (m VendorMethod) Check(args map[string]any) error {
 	if m.Schema == "" {
 		return nil
@@ -48,9 +49,9 @@ func (m VendorMethod) Check(args map[string]any) error {
 		wrong = wrong.Causes[0]
 	}
 	if missing, ok := wrong.ErrorKind.(*kind.Required); ok && len(wrong.InstanceLocation) == 0 {
-		return fmt.Errorf("Parameter '%s' not passed to method '%s'.", missing.Missing[0], m.Name)
+		return &ArgumentError{fmt.Sprintf("Parameter '%s' not passed to method '%s'.", missing.Missing[0], m.Name)}
 	}
-	return fmt.Errorf("Input data validation error: method %s: %s", m.Name, wrong)
+	return &ArgumentError{fmt.Sprintf("Input data validation error: method %s: %s", m.Name, wrong)}
 }
 
 func (m VendorMethod) compile() (*jsonschema.Schema, error) {
