@@ -153,7 +153,7 @@ func TestHeavyThingsStayWhereTheyBelong(t *testing.T) {
 	}{
 		{"github.com/gophercloud/gophercloud", []string{"baremetal"}},
 		{"github.com/cloudfoundry/bosh-cpi-go", []string{"cpi/rpc"}},
-		{"github.com/diskfs/go-diskfs", []string{"configdrive"}},
+		{"github.com/diskfs/go-diskfs", []string{"configdrive", "virtualmedia"}},
 	}
 	below := func(p goPackage, home string) bool {
 		return p.short() == home || strings.HasPrefix(p.short(), home+"/")
