@@ -38,7 +38,7 @@ func TestWhatHardwareCannotDo(t *testing.T) {
 			Specs: []driver.Spec{{Name: "waker", New: func() any { return waker{} }}},
 			Types: []driver.HardwareType{{Name: "wol", Enabled: map[string][]string{"power": {"waker"}, "management": {"noop"}}}},
 		},
-		Deployers: map[string]conductor.Deployer{"direct": deploy.NewDirect(nil), "fake": deploy.Fake{}},
+		Deployers: map[string]conductor.Deployer{"direct": deploy.NewDirect(deploy.Ramdisk{}), "fake": deploy.Fake{}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +98,7 @@ func TestWhatHardwareCannotDo(t *testing.T) {
 func TestClassicDrivers(t *testing.T) {
 	r := newRig(t)
 	c := r.start("c1", &script{}, func(cfg *conductor.Config) {
-		cfg.Deployers = map[string]conductor.Deployer{"direct": deploy.NewDirect(nil), "fake": deploy.Fake{}}
+		cfg.Deployers = map[string]conductor.Deployer{"direct": deploy.NewDirect(deploy.Ramdisk{}), "fake": deploy.Fake{}}
 		cfg.Drivers.Types = append(cfg.Drivers.Types, driver.HardwareType{Name: "ssh", Enabled: map[string][]string{"power": {"fake"}, "management": {"noop"}}})
 	})
 	tests := []struct{ driver, named, hardwareType, deploy, refusal string }{

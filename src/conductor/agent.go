@@ -11,8 +11,11 @@ import (
 	"bosh-ironic-cpi/src/baremetal"
 )
 
-// EventHeartbeat is what a ramdisk's call is to a waiting node.
-const EventHeartbeat = "heartbeat"
+// What a ramdisk's calls are to a waiting node.
+const (
+	EventHeartbeat = "heartbeat"
+	EventInspected = "inspected" // what it found is stored
+)
 
 // waitsForRamdisk reports whether a ramdisk may be running on a node in this state.
 func waitsForRamdisk(s baremetal.ProvisionState) bool {

@@ -27,14 +27,16 @@ type Config struct {
 
 	Inspectors map[string]Worker // by name of the inspect interface, besides those of drivers
 
-	Defaults       map[string]string // interface by kind, for nodes that name none and whose hardware type can do it
-	AutomatedClean bool              // clean between two instances, where a node does not say otherwise
-	Workers        int               // how many nodes at once; 0: 100
-	Lease          time.Duration     // how long this conductor is believed alive without a sign; 0: 15 s
-	LockWait       time.Duration     // how long a request waits for a lock; 0: 2 s, as Ironic does
-	PowerPace      wait.Pace         // how hardware is asked while it switches; zero: 50 ms to 1 s, for 30 s
-	WaitLimit      time.Duration     // how long a wait state lasts; 0: 30 min
-	Log            *slog.Logger      // nil: none
+	Types          []string            // enabled hardware types; empty: all of them
+	Enabled        map[string][]string // enabled interfaces by kind; a kind that is not there: all of them
+	Defaults       map[string]string   // interface by kind, for nodes that name none and whose hardware type can do it
+	AutomatedClean bool                // clean between two instances, where a node does not say otherwise
+	Workers        int                 // how many nodes at once; 0: 100
+	Lease          time.Duration       // how long this conductor is believed alive without a sign; 0: 15 s
+	LockWait       time.Duration       // how long a request waits for a lock; 0: 2 s, as Ironic does
+	PowerPace      wait.Pace           // how hardware is asked while it switches; zero: 50 ms to 1 s, for 30 s
+	WaitLimit      time.Duration       // how long a wait state lasts; 0: 30 min
+	Log            *slog.Logger        // nil: none
 }
 
 // A Conductor works on the nodes of a store. Its methods may be called at once; they return an [Error] for what the
@@ -67,6 +69,9 @@ func New(cfg Config) (*Conductor, error) {
 		return nil, errors.New("a conductor needs a hostname and a store")
 	}
 	if err := cfg.Drivers.Check(); err != nil {
+		return nil, err
+	}
+	if err := cfg.enable(); err != nil {
 		return nil, err
 	}
 	if cfg.Workers <= 0 {

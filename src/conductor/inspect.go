@@ -2,8 +2,11 @@ package conductor
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 
+	"bosh-ironic-cpi/src/baremetal"
 	"bosh-ironic-cpi/src/driver"
 	"bosh-ironic-cpi/src/inventory"
 )
@@ -44,6 +47,70 @@ func (o outOfBand) Run(ctx context.Context, t *Task, _ Step) (Result, error) {
 func (outOfBand) TakeOver(context.Context, *Task) error { return nil }
 
 func (outOfBand) CleanUp(context.Context, *Task, bool) error { return nil }
+
+// Inspected takes what a ramdisk found, and continues the node that waits for it: the one with this UUID, if it is not
+// empty, and one of these MACs. A stranger learns nothing of which nodes there are: whatever does not fit is
+// [baremetal.ErrNotFound]. A node that somebody holds is [ErrBusy]: ramdisks call again after that.
+func (c *Conductor) Inspected(ctx context.Context, uuid string, macs []string, found NodeInventory) (node string, err error) {
+	if err := c.begin(); err != nil {
+		return "", err
+	}
+	n, err := c.inspected(ctx, uuid, macs, found)
+	if err != nil {
+		c.end()
+		return "", err
+	}
+	c.carryOnAfter(EventInspected, n)
+	return n.UUID, nil
+}
+
+func (c *Conductor) inspected(ctx context.Context, uuid string, macs []string, found NodeInventory) (*Node, error) {
+	err := c.store.View(ctx, func(tx Tx) error {
+		byMAC, err := nodeByMAC(tx, macs)
+		if err == nil && uuid != "" && uuid != byMAC {
+			err = errNoLookup
+		}
+		uuid = byMAC
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	n, err := c.lock(ctx, uuid, func(tx Tx, n *Node) error {
+		if w := n.Details.Work; n.ProvisionState != baremetal.InspectWait || w == nil || w.Event != EventInspected {
+			return errNoLookup
+		}
+		found.NodeUUID = n.UUID
+		c.wake(n)
+		return Put(tx, &found)
+	})
+	switch {
+	case errors.Is(err, baremetal.ErrLocked):
+		return nil, refuse(ErrBusy, "the node is being worked on; call again")
+	case errors.Is(err, baremetal.ErrNotFound):
+		return nil, errNoLookup
+	}
+	return n, err
+}
+
+// RamdiskError is what the ramdisk said went wrong in the inspection that it reported.
+func (t *Task) RamdiskError(ctx context.Context) error {
+	var found *NodeInventory
+	err := t.c.store.View(ctx, func(tx Tx) (err error) {
+		found, err = Get[NodeInventory](tx, t.Node.UUID)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var said struct {
+		Error string `json:"error"`
+	}
+	if json.Unmarshal(found.Plugin, &said) == nil && said.Error != "" {
+		return fmt.Errorf("Ramdisk reported error: %s", said.Error)
+	}
+	return nil
+}
 
 // inventoryOf writes what was found in ironic-python-agent's form, as the API answers it.
 func inventoryOf(node string, inv inventory.Inventory) NodeInventory {

@@ -16,39 +16,79 @@ func InterfaceKinds() []string {
 	}
 }
 
-// foreign are interfaces of Ironic that nothing here stands behind, or that the deploy interface sees to. They are
-// accepted and shown; the first one is the default of hardware types other than fake-hardware.
-var foreign = map[string][]string{
-	"bios":    {"no-bios"},
-	"boot":    {"ipxe", "pxe"},
-	"console": {"no-console"},
-	"network": {"noop", "flat"},
-	"raid":    {"agent", "no-raid"},
-	"rescue":  {"no-rescue", "agent"},
-	"storage": {"noop", "external"},
+// A standIn is an interface of Ironic that nothing here stands behind, or whose work somebody else does.
+type standIn struct {
+	name string
+	does bool   // validation passes: what it is for is seen to
+	here string // what it comes to here, after "accepted: " or "not supported: "
+}
+
+// foreign are such interfaces by kind. They are accepted and shown, and validation says what they do; the first one is
+// the default of hardware types other than fake-hardware.
+var foreign = map[string][]standIn{
+	"bios": {{"no-bios", false, "settings of the BIOS are left alone"}},
+	"boot": {
+		{"ipxe", true, "the deploy interface boots the ramdisk, by virtual media or from the network"},
+		{"pxe", true, "the deploy interface boots the ramdisk, by virtual media or from the network"},
+	},
+	"console": {{"no-console", false, "consoles are not served"}},
+	"network": {
+		{"noop", true, "no port is moved between networks"},
+		{"flat", true, "no port is moved between networks"},
+	},
+	"raid": {
+		{"agent", false, "RAID is built by clean steps of the ramdisk alone"},
+		{"no-raid", false, "RAID is left alone"},
+	},
+	"rescue": {
+		{"no-rescue", false, "servers are not rescued"},
+		{"agent", false, "servers are not rescued"},
+	},
+	"storage": {
+		{"noop", true, "no volume is attached"},
+		{"external", true, "no volume is attached: whoever attaches them does it alone"},
+	},
+}
+
+// foreignNames are the names of a kind's.
+func foreignNames(kind string) (names []string) {
+	for _, s := range foreign[kind] {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+// verdict says what an interface of Ironic's comes to here.
+func (s standIn) verdict() Verdict {
+	if s.does {
+		return Verdict{Result: true, Reason: "accepted: " + s.here}
+	}
+	return Verdict{Reason: "not supported: " + s.here}
 }
 
 // supported lists what a hardware type can have as interface of a kind, the default first.
-func (c *Conductor) supported(h driver.HardwareType, kind string) []string {
+func (c *Config) supported(h driver.HardwareType, kind string) []string {
 	switch kind {
-	case "power", "management", "vendor", "inspect":
+	case "power", "management", "vendor":
 		return h.Enabled[kind]
+	case "inspect":
+		return slices.Concat(h.Enabled[kind], slices.Sorted(maps.Keys(c.Inspectors)))
 	case "deploy":
-		names := slices.Sorted(maps.Keys(c.cfg.Deployers))
+		names := slices.Sorted(maps.Keys(c.Deployers))
 		if h.Name == "fake-hardware" { // its own first
 			slices.SortStableFunc(names, func(a, b string) int { return rank(a) - rank(b) })
 		}
 		return names
 	case "network", "storage":
 		if h.Name == "fake-hardware" {
-			return append(slices.Clone(foreign[kind]), "fake")
+			return append(foreignNames(kind), "fake")
 		}
 	default:
 		if h.Name == "fake-hardware" {
-			return append([]string{"fake"}, foreign[kind]...)
+			return append([]string{"fake"}, foreignNames(kind)...)
 		}
 	}
-	return foreign[kind]
+	return foreignNames(kind)
 }
 
 func rank(name string) int {
@@ -60,7 +100,7 @@ func rank(name string) int {
 
 // Interfaces lists what a hardware type can have as interface of a kind, and the default.
 func (c *Conductor) Interfaces(h driver.HardwareType, kind string) (enabled []string, otherwise string) {
-	enabled = c.supported(h, kind)
+	enabled = c.cfg.enabledOnes(kind, c.cfg.supported(h, kind))
 	if d := c.cfg.Defaults[kind]; slices.Contains(enabled, d) {
 		return enabled, d
 	}
@@ -129,15 +169,16 @@ func (c *Conductor) Validate(ctx context.Context, n *Node) map[string]Verdict {
 			if err != nil {
 				v = Verdict{Result: false, Reason: err.Error()}
 			}
-		case "bios", "console", "raid", "rescue":
-			v = Verdict{Reason: "not supported"}
-			if n.Interface(kind) == "fake" {
-				v = Verdict{Result: true}
+		default:
+			for _, s := range foreign[kind] {
+				if s.name == n.Interface(kind) {
+					v = s.verdict()
+				}
 			}
 		}
 		verdicts[kind] = v
 	}
-	if c.hardware(n, "inspect") == nil {
+	if _, err := c.inspector(n); err != nil {
 		verdicts["inspect"] = Verdict{Reason: "not supported"}
 	}
 	delete(verdicts, "vendor") // its methods are validated when they are called

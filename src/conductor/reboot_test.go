@@ -24,7 +24,7 @@ func TestRamdiskOfTheNextBoot(t *testing.T) {
 			InstanceInfo: conductor.NewObject(map[string]any{"image_source": image.URL, "image_checksum": "x"}),
 		},
 	})
-	direct := deploy.NewDirect(nil)
+	direct := deploy.NewDirect(deploy.Ramdisk{})
 	t.Cleanup(direct.Close)
 	c := r.start("here", direct, nil)
 	r.soon(uuidOf(1), baremetal.WaitCallBack)

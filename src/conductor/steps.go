@@ -235,9 +235,7 @@ func (c *Conductor) Continue(ctx context.Context, ident, event string) error {
 		if w == nil || w.Event != event || n.Reservation != "" || n.ProvisionState != workStates[w.Kind].waiting {
 			return nil
 		}
-		w.Event, w.Deadline = "", 0
-		c.hold(n)
-		n.enter(workStates[w.Kind].working, n.TargetProvisionState)
+		c.wake(n)
 		n.UpdatedAt = Now()
 		taken = n
 		return tx.PutNode(n)
@@ -246,11 +244,24 @@ func (c *Conductor) Continue(ctx context.Context, ident, event string) error {
 		c.end()
 		return err
 	}
-	c.run(taken, func(ctx context.Context, t *Task) {
+	c.carryOnAfter(event, taken)
+	return nil
+}
+
+// wake has a node that waits work again, under this conductor's lock.
+func (c *Conductor) wake(n *Node) {
+	w := n.Details.Work
+	w.Event, w.Deadline = "", 0
+	c.hold(n)
+	n.enter(workStates[w.Kind].working, n.TargetProvisionState)
+}
+
+// carryOnAfter has a worker continue a node that an event has woken.
+func (c *Conductor) carryOnAfter(event string, n *Node) {
+	c.run(n, func(ctx context.Context, t *Task) {
 		t.Event = event
 		t.resume(ctx)
 	})
-	return nil
 }
 
 // resume continues the present step, and those after it.

@@ -95,7 +95,7 @@ func TestInspectionWaits(t *testing.T) {
 // An inspection that waits can be given up, and ends by itself when nobody calls.
 func TestInspectionGivenUp(t *testing.T) {
 	for name, giveUp := range map[string]func(*rig, *conductor.Conductor){
-		"aborted": func(r *rig, c *conductor.Conductor) { r.provision(c, baremetal.VerbAbort) },
+		"Inspection was aborted by request.": func(r *rig, c *conductor.Conductor) { r.provision(c, baremetal.VerbAbort) },
 		"timeout reached while inspecting": func(r *rig, c *conductor.Conductor) {
 			r.edit(uuidOf(1), func(n *conductor.Node) { n.Details.Work.Deadline = 1 })
 			if err := c.Expire(r.t.Context()); err != nil {

@@ -54,7 +54,7 @@ func (c *Conductor) accept(ctx context.Context, ident string, r Request) (*Node,
 		if r.Verb == baremetal.VerbAbort {
 			n.LastError = "By request, the clean operation was aborted"
 			if n.ProvisionState == baremetal.InspectWait {
-				n.LastError = "By request, the inspection operation has been aborted"
+				n.LastError = "Inspection was aborted by request."
 			}
 		}
 		target := way.target

@@ -35,12 +35,16 @@ type ironicGroup struct {
 }
 
 type conductorGroup struct {
-	Database       secret.Text       `json:"database" help:"embedded: path of the SQLite file, made when it is missing, or a postgres:// URL; the registry daemon can serve the same one"`
-	KeyFile        string            `json:"key_file" help:"embedded: path of a file whose first 32 bytes seal driver_info in the database; empty: it is kept in the clear"`
-	MachinesListen string            `json:"machines_listen" help:"embedded: HOST:PORT on which deploy ramdisks reach this process while it works; port 0: any that is free"`
-	AutomatedClean bool              `json:"automated_clean" default:"false" help:"embedded: clean disks between two instances, where a node does not say otherwise"`
-	Interfaces     map[string]string `json:"default_interfaces" help:"embedded: interface by kind (deploy, boot, network, ...) for nodes that name none, where their hardware type can have it"`
-	CallbackLimit  time.Duration     `json:"callback_timeout" default:"30m" min:"1s" help:"embedded: how long a node waits for its ramdisk before it fails"`
+	Database          secret.Text         `json:"database" help:"embedded: path of the SQLite file, made when it is missing, or a postgres:// URL; the registry daemon can serve the same one"`
+	KeyFile           string              `json:"key_file" help:"embedded: path of a file whose first 32 bytes seal driver_info in the database; empty: it is kept in the clear"`
+	MachinesListen    string              `json:"machines_listen" help:"embedded: HOST:PORT on which deploy ramdisks reach this process while it works; port 0: any that is free"`
+	MachinesURL       string              `json:"machines_url" help:"embedded: what servers and their BMCs reach machines_listen by; empty: http:// and its address"`
+	BootISO           string              `json:"boot_iso" help:"embedded: path of the deploy ramdisk's boot image, for servers whose hardware has virtual media; goes with machines_listen"`
+	AutomatedClean    bool                `json:"automated_clean" default:"false" help:"embedded: clean disks between two instances, where a node does not say otherwise"`
+	HardwareTypes     []string            `json:"enabled_hardware_types" help:"embedded: the hardware types that nodes may have, as Ironic's option of that name; empty: all"`
+	EnabledInterfaces map[string][]string `json:"enabled_interfaces" help:"embedded: interfaces that nodes may have, by kind (deploy, power, ...), as Ironic's options enabled_KIND_interfaces; a kind that is left out: all"`
+	Interfaces        map[string]string   `json:"default_interfaces" help:"embedded: interface by kind (deploy, boot, network, ...) for nodes that name none, where their hardware type can have it"`
+	CallbackLimit     time.Duration       `json:"callback_timeout" default:"30m" min:"1s" help:"embedded: how long a node waits for its ramdisk before it fails"`
 }
 
 type authGroup struct {

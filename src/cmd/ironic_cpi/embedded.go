@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"sync"
@@ -56,16 +55,15 @@ func wireEmbedded(ctx context.Context, c configuration, director string, log *sl
 
 // An engine is a conductor for the time of one call. It is an http.RoundTripper that serves the API.
 type engine struct {
-	store       *store.Store
-	conductor   *conductor.Conductor
-	operators   http.RoundTripper
-	machines    *http.Server // nil: nobody listens
-	machinesURL string       // what ramdisks are told
-	direct      *deploy.Direct
-	ctx         context.Context //nolint:containedctx // of the call, without its end: undoing needs the conductor too
-	begin       func() error
-	end         context.CancelFunc
-	loops       sync.WaitGroup
+	store      *store.Store
+	conductor  *conductor.Conductor
+	operators  http.RoundTripper
+	machines   *machines
+	interfaces *deploy.Set
+	ctx        context.Context //nolint:containedctx // of the call, without its end: undoing needs the conductor too
+	begin      func() error
+	end        context.CancelFunc
+	loops      sync.WaitGroup
 }
 
 func openEngine(ctx context.Context, g conductorGroup, log *slog.Logger) (*engine, error) {
@@ -85,42 +83,25 @@ func openEngine(ctx context.Context, g conductorGroup, log *slog.Logger) (*engin
 	if err != nil {
 		return nil, errors.Join(err, kept.Close())
 	}
-	e := &engine{store: kept, direct: deploy.NewDirect(nil)}
+	m, err := listenForMachines(ctx, g)
+	if err != nil {
+		return nil, errors.Join(err, kept.Close())
+	}
+	e := &engine{store: kept, machines: m, interfaces: deploy.All(deploy.Ramdisk{Media: m.media})}
 	e.conductor, err = conductor.New(conductor.Config{
 		Hostname: fmt.Sprintf("%s-cpi-%d-%d", host, os.Getpid(), time.Now().UnixMicro()), Store: kept, Drivers: all.Table(),
-		Deployers: map[string]conductor.Deployer{"direct": e.direct, "fake": deploy.Fake{}}, Defaults: g.Interfaces,
+		Deployers: e.interfaces.Deployers, Inspectors: e.interfaces.Inspectors, Types: g.HardwareTypes, Enabled: g.EnabledInterfaces, Defaults: g.Interfaces,
 		AutomatedClean: g.AutomatedClean, WaitLimit: g.CallbackLimit, Lease: lease, Log: log,
 	})
 	if err != nil {
-		return nil, errors.Join(err, kept.Close())
+		return nil, errors.Join(err, m.close(), kept.Close())
 	}
 	e.ctx, e.end = context.WithCancel(context.WithoutCancel(ctx))
 	server := api.New(api.Config{Conductor: e.conductor, Log: log})
 	e.operators = api.Transport{Handler: server.Operators()}
-	if g.MachinesListen != "" {
-		if err := e.listen(ctx, g.MachinesListen, server.Machines(), log); err != nil {
-			return nil, errors.Join(err, e.close())
-		}
-	}
+	m.serve(server.Machines(), log)
 	e.begin = sync.OnceValue(e.start)
 	return e, nil
-}
-
-// listen opens the machines' face for as long as this process works.
-func (e *engine) listen(ctx context.Context, address string, face http.Handler, log *slog.Logger) error {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
-	if err != nil {
-		return fmt.Errorf("conductor.machines_listen: %w", err)
-	}
-	e.machinesURL = "http://" + listener.Addr().String()
-	log.InfoContext(ctx, "ramdisks are heard", "url", e.machinesURL)
-	e.machines = &http.Server{Handler: face, ReadHeaderTimeout: 10 * time.Second}
-	e.loops.Go(func() {
-		if err := e.machines.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			log.ErrorContext(ctx, "ramdisks are not heard any more", "err", err)
-		}
-	})
-	return nil
 }
 
 // start registers the conductor: the first request that changes something needs it, and reading does not.
@@ -153,12 +134,10 @@ func (e *engine) close() error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = nil
 	}
-	if e.machines != nil {
-		err = errors.Join(err, e.machines.Close())
-	}
+	err = errors.Join(err, e.machines.close())
 	e.end()
 	e.loops.Wait()
 	err = errors.Join(err, e.conductor.Close())
-	e.direct.Close()
+	e.interfaces.Close()
 	return errors.Join(err, e.store.Close())
 }

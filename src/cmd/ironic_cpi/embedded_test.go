@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -21,7 +22,12 @@ import (
 // A conductor for one call: ramdisks reach it while it lasts, and hear no more than they may.
 func TestEmbeddedConductor(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	iso := filepath.Join(t.TempDir(), "ramdisk.iso")
+	if err := os.WriteFile(iso, []byte(`{"an": "ISO image"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	g := conductorGroup{
+		BootISO:  iso,
 		Database: secret.New(filepath.Join(t.TempDir(), "state", "conductor.sqlite")), MachinesListen: "127.0.0.1:0", CallbackLimit: time.Minute,
 	}
 	e, err := openEngine(t.Context(), g, slog.New(slog.DiscardHandler))
@@ -69,7 +75,7 @@ func TestEmbeddedConductor(t *testing.T) {
 	ask(e, http.MethodPost, embeddedURL+"/v1/nodes", `{"name": "n1", "driver": "fake-hardware", "automated_clean": true, "deploy_interface": "direct"}`)
 	ask(e, http.MethodPut, embeddedURL+"/v1/nodes/n1/states/provision", `{"target": "manage"}`)
 	uuid := node("manageable")["uuid"].(string)
-	lookup := e.machinesURL + "/v1/lookup?node_uuid=" + uuid
+	lookup := e.machines.url + "/v1/lookup?node_uuid=" + uuid
 	if status, _ := ask(http.DefaultTransport, http.MethodGet, lookup, ""); status != http.StatusNotFound {
 		t.Errorf("lookup of a node that waits for nobody: %d", status)
 	}
@@ -79,7 +85,15 @@ func TestEmbeddedConductor(t *testing.T) {
 	if config, _ := found["config"].(map[string]any); status != 200 || len(config["agent_token"].(string)) < 32 {
 		t.Errorf("lookup: %d %v", status, found)
 	}
-	if status, _ := ask(http.DefaultTransport, http.MethodGet, e.machinesURL+"/v1/nodes", ""); status != http.StatusNotFound {
+	n, err := e.conductor.Node(t.Context(), "n1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := n.Details.DriverState["media_cdrom"]
+	if status, image := ask(http.DefaultTransport, http.MethodGet, address, ""); status != 200 || image["an"] != "ISO image" || !strings.HasPrefix(address, e.machines.url) {
+		t.Errorf("boot media at %q: %d %v", address, status, image)
+	}
+	if status, _ := ask(http.DefaultTransport, http.MethodGet, e.machines.url+"/v1/nodes", ""); status != http.StatusNotFound {
 		t.Errorf("machines reach /v1/nodes: %d", status)
 	}
 	if err := e.close(); err != nil {

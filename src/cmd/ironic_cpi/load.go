@@ -104,6 +104,7 @@ func check(c *configuration) error {
 		need(a.ApplicationCredentialID != "" || a.ApplicationCredentialName != "" && a.Username != "",
 			"ironic.auth.application_credential_id", "required, or application_credential_name with username")
 	}
+	need(c.Conductor.BootISO == "" || c.Conductor.MachinesListen != "", "conductor.machines_listen", "required by conductor.boot_iso")
 	need(c.Ironic.URL != embedded || !c.Conductor.Database.IsZero(), "conductor.database", "required by ironic.url embedded")
 	s, m := c.Repository.Stemcells, c.Repository.Metadata
 	need(s.Type != "webdav" || s.URL != "", "repository.stemcells.url", "required by type webdav")

@@ -67,6 +67,7 @@ func TestFaultsAreNamed(t *testing.T) {
 		{"context: file", `{}`, `{"ironic": {"auth": {"token": {"file": "/etc/hostname"}}}}`, "context.ironic.auth.token: a file can be named in the configuration file only"},
 		{"context: a required key taken away", `{}`, `{"agent": {"mbus": null}}`, "agent.mbus: required, but missing"},
 
+		{"boot image", `{"conductor": {"boot_iso": "/x.iso"}}`, ``, "conductor.machines_listen: required by conductor.boot_iso"},
 		{"no address", `{"ironic": {"url": ""}}`, ``, "ironic.url: required, but missing"},
 		{"token", `{"ironic": {"auth": {"type": "token"}}}`, ``, "ironic.auth.token: required by type token"},
 		{"http_basic", `{"ironic": {"auth": {"type": "http_basic", "username": "u"}}}`, ``, "ironic.auth.password: required by type http_basic"},

@@ -43,7 +43,11 @@ const watch = 5 * time.Second
 
 // openConductor starts the conductor, and makes a part of each of its faces.
 func openConductor(ctx context.Context, p *parts, open *closers, metrics prometheus.Registerer, log *slog.Logger) ([]daemon.Service, error) {
-	engine, err := startConductor(ctx, p, open, log)
+	media, err := bootMedia(p)
+	if err != nil {
+		return nil, err
+	}
+	engine, err := startConductor(ctx, p, deploy.Ramdisk{Media: media}, open, log)
 	if err != nil {
 		return nil, err
 	}
@@ -62,16 +66,30 @@ func openConductor(ctx context.Context, p *parts, open *closers, metrics prometh
 		},
 	}}
 	if len(c.MachinesListen) > 0 {
-		machines := server.Machines()
-		services = append(services, daemon.Service{
-			Name: "machines", Addresses: c.MachinesListen, Part: &bareMetal{routes: map[string]http.Handler{"/v1/": machines}},
-		})
+		machines := map[string]http.Handler{"/v1/": server.Machines()}
+		if media != nil {
+			machines[deploy.MediaPath] = media
+		}
+		services = append(services, daemon.Service{Name: "machines", Addresses: c.MachinesListen, Part: &bareMetal{routes: machines}})
 	}
 	return services, nil
 }
 
+// bootMedia are what servers boot from; nil without a boot image. Their addresses outlive the daemon, as its key does.
+func bootMedia(p *parts) (*deploy.Media, error) {
+	c := p.configuration.Conductor
+	if c.BootISO == "" {
+		return nil, nil
+	}
+	key, err := p.signing()
+	if err != nil {
+		return nil, err
+	}
+	return &deploy.Media{BootISO: c.BootISO, URL: c.MachinesURL, Key: key, Lifetime: c.CallbackLimit}, nil
+}
+
 // startConductor opens the store, and starts a conductor on it that ends with open.
-func startConductor(ctx context.Context, p *parts, open *closers, log *slog.Logger) (*conductor.Conductor, error) {
+func startConductor(ctx context.Context, p *parts, ramdisk deploy.Ramdisk, open *closers, log *slog.Logger) (*conductor.Conductor, error) {
 	c := p.configuration.Conductor
 	kept, err := openStore(ctx, p)
 	if err != nil {
@@ -83,22 +101,22 @@ func startConductor(ctx context.Context, p *parts, open *closers, log *slog.Logg
 			return nil, err
 		}
 	}
-	direct := deploy.NewDirect(nil)
+	interfaces := deploy.All(ramdisk)
 	engine, err := conductor.New(conductor.Config{
 		Hostname: c.Hostname, Group: c.Group, Store: kept, Drivers: all.Table(),
-		Deployers:      map[string]conductor.Deployer{"direct": direct, "fake": deploy.Fake{}},
-		Defaults:       c.Interfaces,
+		Deployers: interfaces.Deployers, Inspectors: interfaces.Inspectors,
+		Types: c.HardwareTypes, Enabled: c.EnabledInterfaces, Defaults: c.Interfaces,
 		AutomatedClean: c.AutomatedClean, Workers: c.Workers, WaitLimit: c.CallbackLimit, Log: log,
 		LockWait: max(c.LockWait, time.Millisecond), // zero is the conductor's default
 	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("conductor: %w", err)
 	}
 	if err := engine.Start(context.WithoutCancel(ctx)); err != nil { // it ends by Close, after the last request
 		return nil, err
 	}
 	*open = append(*open, closing(func() error {
-		defer direct.Close()
+		defer interfaces.Close()
 		return engine.Close()
 	}))
 	return engine, nil

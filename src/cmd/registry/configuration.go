@@ -73,23 +73,27 @@ type treeGroup struct {
 }
 
 type conductorGroup struct {
-	Enabled        bool              `json:"enabled" default:"true" help:"serve the Bare Metal API and control the nodes"`
-	Listen         []daemon.Address  `json:"listen" default:"[\"127.0.0.1:6385\"]" help:"addresses of the whole API"`
-	MachinesListen []daemon.Address  `json:"machines_listen" help:"addresses of the part that deploy ramdisks call, lookup and heartbeat, and no more"`
-	Users          []userGroup       `json:"users" help:"who may use the API (http_basic); nobody named: everybody, and then on loopback only"`
-	Keystone       keystoneGroup     `json:"keystone"`
-	PublicURL      string            `json:"public_url" help:"what links in answers begin with; empty: as the client reached us"`
-	Database       secret.Text       `json:"database" help:"path of the SQLite file, or a postgres:// URL that several daemons may share; empty: conductor.sqlite in data"`
-	KeyFile        string            `json:"key_file" help:"path of a file whose first 32 bytes seal driver_info in the database; empty: it is kept in the clear"`
-	Hostname       string            `json:"hostname" help:"this conductor's name, unique among those of a database; empty: the machine's"`
-	Group          string            `json:"group" help:"conductor_group of the nodes to work on; empty: those without one"`
-	AutomatedClean bool              `json:"automated_clean" default:"false" help:"clean disks between two instances, where a node does not say otherwise"`
-	Interfaces     map[string]string `json:"default_interfaces" help:"interface by kind (deploy, boot, network, ...) for nodes that name none, where their hardware type can have it"`
-	Workers        int               `json:"workers" default:"100" min:"1" help:"how many nodes are worked on at once; more are 503"`
-	PowerSync      time.Duration     `json:"power_sync" default:"60s" min:"0s" help:"how often every node's power state is asked for; 0s: never"`
-	PowerSyncMost  int               `json:"power_sync_abreast" default:"8" min:"1" help:"how many BMCs are asked at once"`
-	CallbackLimit  time.Duration     `json:"callback_timeout" default:"30m" min:"1s" help:"how long a node waits for its ramdisk before it fails"`
-	LockWait       time.Duration     `json:"lock_wait" default:"2s" min:"0s" help:"how long a request waits for a node's lock before it is 409"`
+	Enabled           bool                `json:"enabled" default:"true" help:"serve the Bare Metal API and control the nodes"`
+	Listen            []daemon.Address    `json:"listen" default:"[\"127.0.0.1:6385\"]" help:"addresses of the whole API"`
+	MachinesListen    []daemon.Address    `json:"machines_listen" help:"addresses of the part that servers call: lookup, heartbeat, continue_inspection and boot media, and no more"`
+	MachinesURL       string              `json:"machines_url" help:"what servers and their BMCs reach machines_listen by, such as http://10.0.1.5:6385; required by boot_iso"`
+	BootISO           string              `json:"boot_iso" help:"path of the deploy ramdisk's boot image: servers whose hardware has virtual media boot it, and others from the network; empty: all from the network"`
+	Users             []userGroup         `json:"users" help:"who may use the API (http_basic); nobody named: everybody, and then on loopback only"`
+	Keystone          keystoneGroup       `json:"keystone"`
+	PublicURL         string              `json:"public_url" help:"what links in answers begin with; empty: as the client reached us"`
+	Database          secret.Text         `json:"database" help:"path of the SQLite file, or a postgres:// URL that several daemons may share; empty: conductor.sqlite in data"`
+	KeyFile           string              `json:"key_file" help:"path of a file whose first 32 bytes seal driver_info in the database; empty: it is kept in the clear"`
+	Hostname          string              `json:"hostname" help:"this conductor's name, unique among those of a database; empty: the machine's"`
+	Group             string              `json:"group" help:"conductor_group of the nodes to work on; empty: those without one"`
+	AutomatedClean    bool                `json:"automated_clean" default:"false" help:"clean disks between two instances, where a node does not say otherwise"`
+	HardwareTypes     []string            `json:"enabled_hardware_types" help:"the hardware types that nodes may have, as Ironic's option of that name; empty: all"`
+	EnabledInterfaces map[string][]string `json:"enabled_interfaces" help:"interfaces that nodes may have, by kind (deploy, power, ...), as Ironic's options enabled_KIND_interfaces; a kind that is left out: all"`
+	Interfaces        map[string]string   `json:"default_interfaces" help:"interface by kind (deploy, boot, network, ...) for nodes that name none, where their hardware type can have it"`
+	Workers           int                 `json:"workers" default:"100" min:"1" help:"how many nodes are worked on at once; more are 503"`
+	PowerSync         time.Duration       `json:"power_sync" default:"60s" min:"0s" help:"how often every node's power state is asked for; 0s: never"`
+	PowerSyncMost     int                 `json:"power_sync_abreast" default:"8" min:"1" help:"how many BMCs are asked at once"`
+	CallbackLimit     time.Duration       `json:"callback_timeout" default:"30m" min:"1s" help:"how long a node waits for its ramdisk before it fails"`
+	LockWait          time.Duration       `json:"lock_wait" default:"2s" min:"0s" help:"how long a request waits for a node's lock before it is 409"`
 }
 
 type keystoneGroup struct {

@@ -12,6 +12,14 @@ import (
 	"bosh-ironic-cpi/src/signedurl"
 )
 
+// signing is the configured key, or the one in data.
+func (p *parts) signing() (signedurl.Key, error) {
+	if !p.key.IsZero() {
+		return p.key, nil
+	}
+	return signingKey(p.configuration.Data)
+}
+
 // signingKey reads the key in data, and makes it at the first start.
 func signingKey(data string) (signedurl.Key, error) {
 	path := filepath.Join(data, "signing.key")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 
 	"go.yaml.in/yaml/v3"
@@ -110,6 +111,8 @@ func check(c *configuration) error {
 			"required to listen on "+open+", which others can reach: name at least one user with a password, or a Keystone, or listen on 127.0.0.1")
 		need(!asked || len(b.Users) == 0, "conductor.keystone.auth_url", "goes without conductor.users: either Keystone knows who may, or we do")
 		need(asked || b.Keystone.Username == "" && b.Keystone.ApplicationID == "", "conductor.keystone.auth_url", "required by the credentials beside it")
+		need(b.BootISO == "" || b.MachinesURL != "" && len(b.MachinesListen) > 0, "conductor.machines_url", "required by conductor.boot_iso, with conductor.machines_listen")
+		need(b.MachinesURL == "" || isWeb(b.MachinesURL), "conductor.machines_url", "want http:// or https:// and a host, such as http://10.0.1.5:6385")
 		https = https || secure(b.Listen) || secure(b.MachinesListen)
 	}
 	need(!https || c.TLS.Certificate != "" && c.TLS.Key != "", "tls.certificate", "required by an https address, with tls.key")
@@ -117,6 +120,11 @@ func check(c *configuration) error {
 		return nil
 	}
 	return faults
+}
+
+func isWeb(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 }
 
 // beyond is the first address that other machines can reach, or "".

@@ -21,6 +21,8 @@ func TestFaultsAreNamed(t *testing.T) {
 		{"address", "registry: {listen: [localhost]}", "registry.listen[0]: "},
 		{"network", "trusted_proxies: [10.0.0.1]", "trusted_proxies[0]: "},
 		{"nothing", "registry: {enabled: false}\nrepository: {enabled: false}\nconductor: {enabled: false}", "registry.enabled: nothing to serve"},
+		{"boot image", "conductor: {boot_iso: /x.iso, machines_listen: [\"127.0.0.1:1\"]}", "conductor.machines_url: required by conductor.boot_iso"},
+		{"no URL", "conductor: {machines_url: 10.0.0.5}", "conductor.machines_url: want http:// or https:// and a host"},
 		{"open registry", `registry: {listen: ["0.0.0.0:25777"]}`, "registry.users: required to listen on http://0.0.0.0:25777, which others can reach"},
 		{"open to all", `registry: {listen: [":25777"]}`, "registry.users: required to listen on"},
 		{"open tree", `repository: {images: {listen: ["10.0.0.5:80"]}}`, "repository.images.users: required to listen on http://10.0.0.5:80"},

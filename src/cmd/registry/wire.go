@@ -149,11 +149,9 @@ func openTrees(ctx context.Context, p *parts, open *closers, metrics prometheus.
 		return nil, nil, nil
 	}
 	c := p.configuration
-	key := p.key
-	if key.IsZero() {
-		if key, err = signingKey(c.Data); err != nil {
-			return nil, nil, err
-		}
+	key, err := p.signing()
+	if err != nil {
+		return nil, nil, err
 	}
 	for _, t := range p.trees {
 		path := t.Path

@@ -356,7 +356,7 @@ func controlLines() []commandLine {
 		{line: "node provide walker", fails: true},
 		{line: "node manage walker --wait", settle: "manageable"},
 		{line: "node inspect walker", settle: "manageable"},
-		{line: "node validate walker -f json"},
+		{line: "node validate walker -f json", intended: "says what interfaces come to that nothing stands behind"},
 		{line: "node validate nobody", fails: true},
 		{line: "node show walker --fields power_state provision_state target_power_state fault last_error maintenance -f json"},
 		{line: "node power on walker", settle: "manageable"},

@@ -45,6 +45,8 @@ const (
 	alloc   = "55555555-0000-4000-8000-000000000001"
 )
 
+const foreignHere = "validation says what interfaces come to here that nothing stands behind"
+
 func get(path string) request { return request{method: http.MethodGet, path: path} }
 func put(path string, body any) request {
 	return request{method: http.MethodPut, path: path, body: body}
@@ -261,7 +263,7 @@ func states() []request {
 		put("/v1/nodes/nobody/states/power", m{"target": "power on"}), get(s + "/console"), put(s+"/console", m{"enabled": true}).but("no console is served"),
 		put(s+"/boot_mode", m{"target": "x"}), put(s+"/boot_mode", m{"target": "uefi"}).at("1.75"),
 		get(mgmt), get(mgmt + "/supported").but("fake hardware has a disk, too: real deployments end on it"), put(mgmt, m{}), put(mgmt, m{"boot_device": "floppy"}), put(mgmt, m{"boot_device": "pxe", "persistent": true}),
-		get("/v1/nodes/one/validate"), get("/v1/nodes/validate?node=one"), get("/v1/nodes/nobody/validate"),
+		get("/v1/nodes/one/validate").but(foreignHere), get("/v1/nodes/validate?node=one").but(foreignHere), get("/v1/nodes/nobody/validate"),
 		get(vendor + "/methods"), post(vendor, m{}), post(vendor+"/nothing", m{}), post(vendor+"/second_method", m{}), get(vendor + "/second_method"),
 		post(vendor+"?method=second_method", m{"bar": "kazoo"}), rests(n1, "available"), post(vendor+"/third_method_sync", m{"bar": "meow"}), post(vendor+"/third_method_sync", m{"bar": "x"}),
 		get("/v1/nodes/one/traits"), put("/v1/nodes/one/traits", m{"traits": []any{"CUSTOM_B", "CUSTOM_A", "HW_CPU_X86_VMX"}}), get("/v1/nodes/one/traits"), put("/v1/nodes/one/traits/gpu", nil),

@@ -1,8 +1,11 @@
 package api
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
+
+	"bosh-ironic-cpi/src/conductor"
 )
 
 // machineRoutes are for deploy ramdisks.
@@ -10,8 +13,12 @@ func machineRoutes() []route {
 	return []route{
 		at("GET", "lookup", 22, (*call).lookup),
 		at("POST", "heartbeat/{}", 22, (*call).heartbeat),
+		at("POST", continuePath, 1, (*call).continueInspection),
 	}
 }
+
+// continuePath is where ramdisks report.
+const continuePath = "continue_inspection"
 
 // heartbeatTimeout is how many seconds a ramdisk may be silent.
 const heartbeatTimeout = 300
@@ -72,4 +79,44 @@ func (c *call) heartbeat() error {
 		return err
 	}
 	return c.accepted("")
+}
+
+// notAsked are parts of a ramdisk's report that are not kept: logs in base64 are many times longer than the rest.
+var notAsked = []string{"inventory", "logs"}
+
+// continueInspection takes a ramdisk's report, as Ironic 24.1 does in the version that ironic-inspector's ramdisks speak:
+// the oldest, or none.
+func (c *call) continueInspection() error {
+	if c.minor > oldest {
+		return errNoRoute
+	}
+	var report map[string]json.RawMessage
+	if err := c.body(&report); err != nil {
+		return err
+	}
+	var inventory struct {
+		Interfaces []struct {
+			MAC string `json:"mac_address"`
+		} `json:"interfaces"`
+	}
+	if err := json.Unmarshal(report["inventory"], &inventory); err != nil || len(inventory.Interfaces) == 0 {
+		return invalid("inventory.interfaces is required: what the ramdisk found, with a mac_address for each interface")
+	}
+	var macs []string
+	for _, i := range inventory.Interfaces {
+		macs = append(macs, i.MAC)
+	}
+	found := conductor.NodeInventory{Inventory: report["inventory"]}
+	for _, key := range notAsked {
+		delete(report, key)
+	}
+	var err error
+	if found.Plugin, err = json.Marshal(report); err != nil {
+		return err
+	}
+	node, err := c.conductor.Inspected(c.r.Context(), c.param("node_uuid"), macs, found)
+	if err != nil {
+		return err
+	}
+	return c.answerJSON(http.StatusAccepted, map[string]any{"uuid": node})
 }

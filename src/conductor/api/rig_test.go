@@ -33,10 +33,10 @@ func start(t testing.TB, change func(*conductor.Config)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	direct := deploy.NewDirect(nil)
+	interfaces := deploy.All(deploy.Ramdisk{})
 	cfg := conductor.Config{
 		Hostname: "127.0.0.1", Store: s, Drivers: all.Table(),
-		Deployers: map[string]conductor.Deployer{"fake": deploy.Fake{}, "direct": direct},
+		Deployers: interfaces.Deployers, Inspectors: interfaces.Inspectors,
 	}
 	if change != nil {
 		change(&cfg)
@@ -54,7 +54,7 @@ func start(t testing.TB, change func(*conductor.Config)) *rig {
 		if err := c.Close(); err != nil {
 			t.Error(err)
 		}
-		direct.Close()
+		interfaces.Close()
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}

@@ -89,7 +89,7 @@ func (c *call) v1(routes []route) error {
 		}},
 	}
 	for _, r := range routes {
-		if len(r.path) <= 2 && c.minor >= r.since {
+		if len(r.path) <= 2 && c.minor >= r.since && r.path[0] != continuePath { // Ironic lists that in later versions only
 			doc[r.path[0]] = c.links(r.path[0] + "/")
 		}
 	}

@@ -17,17 +17,16 @@ import (
 
 // Direct has the deploy ramdisk fetch the image and write it.
 type Direct struct {
-	client *http.Client
+	ramdisk Ramdisk
+	client  *http.Client
 }
 
 var _ conductor.Deployer = (*Direct)(nil)
 
-// NewDirect makes the interface. client talks to ramdisks; nil: one of its own.
-func NewDirect(client *http.Client) *Direct {
-	if client == nil {
-		client = &http.Client{Transport: &http.Transport{IdleConnTimeout: 10 * time.Second, MaxIdleConnsPerHost: 2}}
-	}
-	return &Direct{client: client}
+// NewDirect makes the interface.
+func NewDirect(ramdisk Ramdisk) *Direct {
+	client := &http.Client{Transport: &http.Transport{IdleConnTimeout: 10 * time.Second, MaxIdleConnsPerHost: 2}}
+	return &Direct{ramdisk: ramdisk, client: client}
 }
 
 // Close closes connections that nobody uses.
@@ -120,21 +119,7 @@ func (d *Direct) Run(ctx context.Context, t *conductor.Task, s conductor.Step) (
 // bootRamdisk starts the server with the ramdisk, and, once that has called, plans what it is to do.
 func (d *Direct) bootRamdisk(ctx context.Context, t *conductor.Task) (conductor.Result, error) {
 	if t.Event == "" {
-		if err := t.SetPower(ctx, baremetal.TargetOff); err != nil {
-			return conductor.Done, err
-		}
-		if t.Node.Details.Agent != nil { // the step is repeated: the ramdisk of the boot before keeps nobody from being told a token
-			if err := t.Save(ctx, func(n *conductor.Node) { n.Details.Agent = nil }); err != nil {
-				return conductor.Done, err
-			}
-		}
-		if err := t.SetBootDevice(ctx, "pxe", false); err != nil {
-			return conductor.Done, err
-		}
-		if err := t.SetPower(ctx, baremetal.TargetOn); err != nil {
-			return conductor.Done, err
-		}
-		return conductor.Wait(conductor.EventHeartbeat, 0), nil
+		return conductor.Wait(conductor.EventHeartbeat, 0), d.ramdisk.boot(ctx, t)
 	}
 	a, err := d.agentOf(t.Node)
 	if err != nil {
@@ -253,7 +238,7 @@ func (d *Direct) powerOff(ctx context.Context, t *conductor.Task) error {
 			})
 		}
 	}
-	return t.SetPower(ctx, baremetal.TargetOff)
+	return d.ramdisk.end(ctx, t)
 }
 
 // TearDown implements conductor.Deployer.
@@ -263,7 +248,7 @@ func (d *Direct) TearDown(ctx context.Context, t *conductor.Task) error {
 
 // CleanUp implements conductor.Deployer: nothing is left running.
 func (d *Direct) CleanUp(ctx context.Context, t *conductor.Task, _ bool) error {
-	return t.SetPower(ctx, baremetal.TargetOff)
+	return d.ramdisk.end(ctx, t)
 }
 
 // reachable asks for the image's head, so that a server is not booted for an image that is not there.
