@@ -50,6 +50,7 @@ type options struct {
 	auth               string // noauth, http_basic, keystone
 	lockRetries        int
 	workers            int
+	group              string
 	conf               string
 }
 
@@ -76,6 +77,9 @@ func WithLockRetries(n int) Option { return func(o *options) { o.lockRetries = n
 
 // WithWorkers sets the size of the conductor's pool of threads: few of them answer 503 under load.
 func WithWorkers(n int) Option { return func(o *options) { o.workers = n } }
+
+// WithGroup has the engine work on the nodes of one conductor_group, and leave their power alone.
+func WithGroup(name string) Option { return func(o *options) { o.group = name } }
 
 // WithConf appends text to the engine's configuration file (ironic.conf).
 func WithConf(text string) Option { return func(o *options) { o.conf += text + "\n" } }
@@ -217,6 +221,9 @@ func startIronic(ctx context.Context, o options) (dir, url string, env map[strin
 	}
 	if o.workers > 0 {
 		vars = append(vars, fmt.Sprintf("WORKERS=%d", o.workers))
+	}
+	if o.group != "" {
+		o.conf += fmt.Sprintf("[conductor]\nconductor_group = %s\nsync_power_state_interval = 0\n", o.group)
 	}
 	if o.conf != "" {
 		extra := filepath.Join(dir, "extra.conf")

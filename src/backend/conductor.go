@@ -38,10 +38,11 @@ func (b *Backend) Embedded() map[string]any {
 	if Kind() != "embedded" {
 		return nil
 	}
-	clean := b.Env["CLEAN"] == "1"
 	return map[string]any{
-		"ironic":    map[string]any{"url": "embedded"},
-		"conductor": map[string]any{"database": filepath.Join(b.Dir, "data", "conductor.sqlite"), "automated_clean": clean},
+		"ironic": map[string]any{"url": "embedded"},
+		"conductor": map[string]any{
+			"database": filepath.Join(b.Dir, "data", "conductor.sqlite"), "automated_clean": b.Env["CLEAN"] == "1", "group": b.Env["GROUP"],
+		},
 	}
 }
 
@@ -66,7 +67,7 @@ func startConductor(ctx context.Context, o options) (dir, url string, env map[st
 	}
 	url = "http://" + FreeAddress()
 	conductor := map[string]any{
-		"listen": []any{url}, "hostname": "127.0.0.1", "automated_clean": o.clean, "power_sync": "0s",
+		"listen": []any{url}, "hostname": "127.0.0.1", "automated_clean": o.clean, "power_sync": "0s", "group": o.group,
 	}
 	if o.workers > 0 {
 		conductor["workers"] = o.workers
@@ -85,7 +86,7 @@ func startConductor(ctx context.Context, o options) (dir, url string, env map[st
 			"username": env["KEYSTONE_IRONIC_USERNAME"], "password": env["KEYSTONE_IRONIC_PASSWORD"],
 		}
 	}
-	env["IRONIC_AUTH"], env["IRONIC_URL"], env["CLEAN"] = o.auth, url, flag(o.clean)
+	env["IRONIC_AUTH"], env["IRONIC_URL"], env["CLEAN"], env["GROUP"] = o.auth, url, flag(o.clean), o.group
 	off := map[string]any{"enabled": false}
 	text, err := json.Marshal(map[string]any{"data": filepath.Join(dir, "data"), "registry": off, "repository": off, "conductor": conductor})
 	if err != nil {

@@ -40,6 +40,7 @@ type conductorGroup struct {
 	MachinesListen    string              `json:"machines_listen" help:"embedded: HOST:PORT on which deploy ramdisks reach this process while it works; port 0: any that is free"`
 	MachinesURL       string              `json:"machines_url" help:"embedded: what servers and their BMCs reach machines_listen by; empty: http:// and its address"`
 	BootISO           string              `json:"boot_iso" help:"embedded: path of the deploy ramdisk's boot image, for servers whose hardware has virtual media; goes with machines_listen"`
+	Group             string              `json:"group" help:"embedded: conductor_group of the nodes to work on; empty: those without one"`
 	AutomatedClean    bool                `json:"automated_clean" default:"false" help:"embedded: clean disks between two instances, where a node does not say otherwise"`
 	HardwareTypes     []string            `json:"enabled_hardware_types" help:"embedded: the hardware types that nodes may have, as Ironic's option of that name; empty: all"`
 	EnabledInterfaces map[string][]string `json:"enabled_interfaces" help:"embedded: interfaces that nodes may have, by kind (deploy, power, ...), as Ironic's options enabled_KIND_interfaces; a kind that is left out: all"`

@@ -89,7 +89,7 @@ func openEngine(ctx context.Context, g conductorGroup, log *slog.Logger) (*engin
 	}
 	e := &engine{store: kept, machines: m, interfaces: deploy.All(deploy.Ramdisk{Media: m.media})}
 	e.conductor, err = conductor.New(conductor.Config{
-		Hostname: fmt.Sprintf("%s-cpi-%d-%d", host, os.Getpid(), time.Now().UnixMicro()), Store: kept, Drivers: all.Table(),
+		Hostname: fmt.Sprintf("%s-cpi-%d-%d", host, os.Getpid(), time.Now().UnixMicro()), Group: g.Group, Store: kept, Drivers: all.Table(),
 		Deployers: e.interfaces.Deployers, Inspectors: e.interfaces.Inspectors, Types: g.HardwareTypes, Enabled: g.EnabledInterfaces, Defaults: g.Interfaces,
 		AutomatedClean: g.AutomatedClean, WaitLimit: g.CallbackLimit, Lease: lease, Log: log,
 	})
