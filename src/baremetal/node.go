@@ -38,10 +38,10 @@ type Node struct {
 	DriverInfo   map[string]any             `json:"driver_info"` // secrets read ******: never write it back whole
 }
 
-// Label names the node for people: its name and UUID, or the UUID alone.
+// Label names the node for people: its name and UUID, or the one that it has.
 func (n Node) Label() string {
-	if n.Name == "" {
-		return n.UUID
+	if n.Name == "" || n.UUID == "" {
+		return n.Name + n.UUID
 	}
 	return n.Name + " (" + n.UUID + ")"
 }

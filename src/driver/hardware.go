@@ -75,6 +75,11 @@ type VirtualMedia interface {
 	EjectMedia(ctx context.Context, n *Node, device string) error // nothing inserted: no error
 }
 
+// MediaReader is virtual media that tell what is inserted.
+type MediaReader interface {
+	InsertedMedia(ctx context.Context, n *Node, device string) (url string, err error) // empty: nothing
+}
+
 // Inspector looks into a server without booting it.
 type Inspector interface {
 	Inspect(ctx context.Context, n *Node) (inventory.Inventory, error)

@@ -23,9 +23,22 @@ type commandLine struct {
 		Delete      nodeDelete      `cmd:"" help:"Remove a node from the Bare Metal service."`
 	} `cmd:"" help:"Nodes: servers."`
 	Driver struct {
-		List driverList `cmd:"" help:"List the drivers that a conductor serves."`
+		List driverList `cmd:"" help:"List the drivers that the service has; without --url, those of this program."`
 		Show driverShow `cmd:"" help:"Show a driver and the keys of its driver_info."`
 	} `cmd:"" help:"Drivers: what the Bare Metal service can control."`
+	Power      power `cmd:"" help:"Ask or switch servers' power, past any Bare Metal API."`
+	BootDevice struct {
+		Get bootDeviceGet `cmd:"" help:"Show what a server boots from."`
+		Set bootDeviceSet `cmd:"" help:"Choose what a server boots from."`
+	} `cmd:"" help:"What a server boots from, past any Bare Metal API."`
+	Media struct {
+		List   mediaList   `cmd:"" help:"Show a server's virtual drives."`
+		Insert mediaInsert `cmd:"" help:"Show a server an image in a virtual drive."`
+		Eject  mediaEject  `cmd:"" help:"Empty a virtual drive."`
+	} `cmd:"" help:"Virtual media, past any Bare Metal API."`
+	Inspect  inspect  `cmd:"" help:"Show what a server's hardware tells of itself, without a boot."`
+	Vendor   vendor   `cmd:"" help:"Call what only this hardware has."`
+	Validate validate `cmd:"" help:"Say what is wrong with driver_info, before any hardware is asked."`
 	Match    match    `cmd:"" help:"Say which nodes the VM types of a cloud-config would get, and why not the others."`
 	Claims   claims   `cmd:"" help:"Say who holds which node and which disks, and what was left behind."`
 	Capacity capacity `cmd:"" help:"Count free and used nodes per resource class."`

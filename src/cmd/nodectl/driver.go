@@ -26,8 +26,11 @@ func (driverShow) Help() string {
 	return "Examples:\n  nodectl driver show ipmi\n  nodectl driver show redfish -o yaml"
 }
 
-// Run lists the drivers, and on which conductors they are.
+// Run lists the drivers, and on which conductors they are; without a service, those that nodectl itself has.
 func (driverList) Run(ctx context.Context, c *console) error {
+	if c.flags.URL == "" {
+		return c.print(ownTypes())
+	}
 	service, err := c.connect()
 	if err != nil {
 		return err
@@ -53,6 +56,13 @@ func (driverList) Run(ctx context.Context, c *console) error {
 
 // Run shows a driver's interfaces, and the keys of driver_info with what they are.
 func (s *driverShow) Run(ctx context.Context, c *console) error {
+	if c.flags.URL == "" {
+		a, err := ownType(s.Name)
+		if err != nil {
+			return err
+		}
+		return c.print(a)
+	}
 	service, err := c.connect()
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"bosh-ironic-cpi/src/baremetal"
+	"bosh-ironic-cpi/src/driver"
 	"bosh-ironic-cpi/src/placement"
 	"bosh-ironic-cpi/src/store"
 )
@@ -22,6 +23,7 @@ const (
 	exitNotFound    = 10  // no such node or driver
 	exitSilent      = 11  // the service does not answer
 	exitRefused     = 12  // credentials
+	exitUnable      = 13  // the hardware cannot do it
 	exitInterrupted = 130 // by a signal
 )
 
@@ -68,6 +70,10 @@ var outcomes = []struct {
 	{errSome, exitSome, "mend what is said above and repeat the command: what is done stays done"},
 	{errConfirm, exitWrong, "add --yes when this is what you want"},
 	{errWrong, exitWrong, ""},
+	{errNoServer, exitNotFound, ""},
+	{driver.ErrUnreachable, exitSilent, "check the address, that the BMC is on the network, and --timeout"},
+	{driver.ErrAuthentication, exitRefused, "check user name and password in driver_info"},
+	{driver.ErrUnsupported, exitUnable, "nodectl driver show says what the hardware type can do"},
 	{placement.ErrBadAsk, exitWrong, ""},
 	{store.ErrFile, exitWrong, "take a file that nodectl state export has written, as it is"},
 	{store.ErrConflict, exitFailed, "decide which of the two is right, and remove the other: nodectl node show shows what is here"},
@@ -96,6 +102,9 @@ func (c *console) fail(ctx context.Context, err error) int {
 	}
 	if ctx.Err() != nil {
 		status = exitInterrupted
+	}
+	if _, ok := errors.AsType[*driver.ParameterError](err); ok {
+		status, hint = exitWrong, "nodectl driver show lists the keys of driver_info"
 	}
 	c.note("nodectl: %v", err)
 	if parse, ok := errors.AsType[*kong.ParseError](err); ok && parse.Context != nil {

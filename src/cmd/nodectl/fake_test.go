@@ -41,7 +41,7 @@ func newFake(t *testing.T, nodes ...map[string]any) *fakeAPI {
 	mux.HandleFunc("PATCH /v1/nodes/{node}", f.one(patchNode))
 	mux.HandleFunc("DELETE /v1/nodes/{node}", f.one(f.remove))
 	mux.HandleFunc("PUT /v1/nodes/{node}/states/provision", f.one(f.provision))
-	mux.HandleFunc("PUT /v1/nodes/{node}/states/power", f.one(power))
+	mux.HandleFunc("PUT /v1/nodes/{node}/states/power", f.one(switchPower))
 	mux.HandleFunc("PUT /v1/nodes/{node}/maintenance", f.one(maintain))
 	mux.HandleFunc("DELETE /v1/nodes/{node}/maintenance", f.one(maintain))
 	mux.HandleFunc("PUT /v1/nodes/{node}/traits", f.one(setTraits))
@@ -236,7 +236,7 @@ func (f *fakeAPI) provision(n map[string]any, body []byte) (int, any) {
 	return http.StatusAccepted, nil
 }
 
-func power(n map[string]any, body []byte) (int, any) {
+func switchPower(n map[string]any, body []byte) (int, any) {
 	var p struct{ Target string }
 	_ = json.Unmarshal(body, &p)
 	n["power_state"] = "power on"

@@ -4,7 +4,8 @@
 //
 // It enrols nodes from a file, shows and changes them, leads them through Ironic's state machine, switches their
 // power, and knows what the CPI keeps on them: who holds which node, which nodes a cloud-config would get, how much
-// of the pool is free. It keeps nothing itself. docs/nodectl.md has every command with an example.
+// of the pool is free. It also talks to hardware itself, by the drivers of our conductor. docs/nodectl.md has every
+// command with an example.
 //
 // Data goes to standard output, all else to standard error. It logs in with nothing, a token, or a user name and
 // password (http_basic), not with Keystone; a token of Keystone will do. No secret is taken from the command line or

@@ -208,8 +208,14 @@ func (r Rig) media(t *testing.T, v driver.VirtualMedia) {
 				t.Fatalf("eject %s: %v", device, err)
 			}
 		}
-		if err := v.InsertMedia(t.Context(), n, device, "http://192.0.2.1/boot.iso"); err != nil {
+		const image = "http://192.0.2.1/boot.iso"
+		if err := v.InsertMedia(t.Context(), n, device, image); err != nil {
 			t.Errorf("insert %s: %v", device, err)
+		}
+		if r, ok := v.(driver.MediaReader); ok {
+			if got, err := r.InsertedMedia(t.Context(), n, device); err != nil || got != image {
+				t.Errorf("in %s is %q, %v; want %s", device, got, err, image)
+			}
 		}
 	}
 	if err := v.InsertMedia(t.Context(), n, "gramophone", "http://192.0.2.1/boot.iso"); !errors.Is(err, driver.ErrUnsupported) {

@@ -39,6 +39,7 @@ var (
 	_ driver.BootDevice   = hardware{}
 	_ driver.BootMode     = hardware{}
 	_ driver.VirtualMedia = hardware{}
+	_ driver.MediaReader  = hardware{}
 	_ driver.Vendor       = hardware{}
 	_ driver.Inspector    = hardware{}
 )
@@ -180,6 +181,14 @@ func (h hardware) EjectMedia(ctx context.Context, n *driver.Node, device string)
 	}
 	n.Remember(media+device, "")
 	return nil
+}
+
+// InsertedMedia implements driver.MediaReader.
+func (h hardware) InsertedMedia(ctx context.Context, n *driver.Node, device string) (string, error) {
+	if !slices.Contains(h.MediaDevices(), device) {
+		return "", fmt.Errorf("media device %q: %w", device, driver.ErrUnsupported)
+	}
+	return n.State[media+device], reach(ctx, n)
 }
 
 // VendorMethods are those of Ironic's fake vendor interface.

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"bosh-ironic-cpi/src/driver"
+)
+
+// vendor is "vendor".
+type vendor struct {
+	hardwareFlags
+	Method string `arg:"" optional:"" help:"Name of the method; without it, those that there are are listed."`
+	ID     string `arg:"" optional:"" name:"server" help:"Name or UUID in the inventory."`
+	HTTP   string `name:"http" placeholder:"METHOD" help:"HTTP method, where the vendor method is different things by it; without it, its first."`
+	Args   string `default:"{}" placeholder:"JSON" help:"Arguments: a JSON object, or @FILE with one."`
+}
+
+// Help is the end of the command's help.
+func (vendor) Help() string {
+	return "Examples:\n  nodectl vendor --driver ipmi --set ipmi_address=10.0.0.3\n" +
+		`  nodectl vendor send_raw rack-3-unit-7 --inventory nodes.yaml --args '{"raw_bytes":"0x06 0x01"}'`
+}
+
+// Run calls the method, or lists what there is.
+func (v *vendor) Run(ctx context.Context, c *console) error {
+	return v.onServer(ctx, c, v.ID, func(ctx context.Context, s *server) error {
+		able, err := can[driver.Vendor](s, "vendor", "vendor methods")
+		if err != nil {
+			return err
+		}
+		methods := able.VendorMethods()
+		if v.Method == "" {
+			return c.print(listedMethods(methods))
+		}
+		args, err := v.arguments(methods, c)
+		if err != nil {
+			return err
+		}
+		result, err := able.CallVendor(ctx, s.Node, v.Method, args)
+		if err != nil {
+			return fmt.Errorf("%s: %s: %w", s.name, v.Method, err)
+		}
+		if result == nil {
+			return nil
+		}
+		return printJSON(c.out, result)
+	})
+}
+
+// arguments are checked as the conductor checks them.
+func (v *vendor) arguments(methods []driver.VendorMethod, c *console) (map[string]any, error) {
+	i := slices.IndexFunc(methods, func(m driver.VendorMethod) bool { return m.Name == v.Method })
+	if i < 0 {
+		var names []string
+		for _, m := range methods {
+			names = append(names, m.Name)
+		}
+		return nil, wrong(fmt.Errorf("there is no vendor method %s; there are %s", v.Method, strings.Join(names, ", ")))
+	}
+	if v.HTTP != "" && !slices.Contains(methods[i].HTTPMethods, v.HTTP) {
+		return nil, wrong(fmt.Errorf("vendor method %s is called by %s, not by %s", v.Method, strings.Join(methods[i].HTTPMethods, ", "), v.HTTP))
+	}
+	text := []byte(v.Args)
+	if name, ok := strings.CutPrefix(v.Args, "@"); ok {
+		var err error
+		if text, err = c.read(name); err != nil {
+			return nil, err
+		}
+	}
+	var args map[string]any
+	if json.Unmarshal(text, &args) != nil || args == nil {
+		return nil, wrong(errors.New("--args: want a JSON object, or @FILE with one"))
+	}
+	return args, wrong(methods[i].Check(args))
+}
+
+// A listedMethod is a vendor method for scripts.
+type listedMethod struct {
+	Name        string          `json:"name"`
+	HTTPMethods []string        `json:"http_methods"`
+	Async       bool            `json:"async"`
+	Description string          `json:"description"`
+	Schema      json.RawMessage `json:"schema,omitempty"`
+}
+
+func listedMethods(methods []driver.VendorMethod) answer {
+	a := answer{head: []string{"METHOD", "HTTP", "DESCRIPTION"}}
+	list := []listedMethod{}
+	for _, m := range methods {
+		list = append(list, listedMethod{m.Name, m.HTTPMethods, m.Async, m.Description, json.RawMessage(m.Schema)})
+		a.names = append(a.names, m.Name)
+		a.rows = append(a.rows, []string{m.Name, strings.Join(m.HTTPMethods, ", "), m.Description})
+	}
+	a.value = list
+	return a
+}
