@@ -32,7 +32,7 @@ func (c *Conductor) Allocate(ctx context.Context, a *Allocation) error {
 		n := choose(candidates, a)
 		if n == nil {
 			a.LastError = "Failed to process allocation " + a.UUID + ": " + lack(a, candidates)
-			return Put(tx, a)
+			return Add(tx, a)
 		}
 		n.InstanceUUID, n.AllocationUUID = a.UUID, a.UUID
 		traits := []any{}
@@ -45,7 +45,7 @@ func (c *Conductor) Allocate(ctx context.Context, a *Allocation) error {
 		if err := tx.PutNode(n); err != nil {
 			return err
 		}
-		return Put(tx, a)
+		return Add(tx, a)
 	})
 }
 
@@ -94,6 +94,22 @@ func lack(a *Allocation, candidates []*Node) string {
 	return fmt.Sprintf("no suitable nodes have the requested traits %s.", strings.Join(a.Traits, ", "))
 }
 
+// releasable refuses to take the allocation of a node in use away.
+func releasable(a *Allocation, n *Node) error {
+	why := ""
+	switch {
+	case n.Maintenance:
+	case n.TargetProvisionState != "" && (Moving(n.ProvisionState) && n.ProvisionState != baremetal.Inspecting):
+		why = fmt.Sprintf("in state %s where updates are not allowed", n.ProvisionState)
+	case n.ProvisionState == baremetal.Active:
+		why = "active"
+	}
+	if why == "" {
+		return nil
+	}
+	return refuse(ErrConflict, "Cannot remove allocation %s for node %s, because the node is %s (and maintenance mode is off)", a.UUID, n.UUID, why)
+}
+
 // Release ends an allocation and frees its node.
 func (c *Conductor) Release(ctx context.Context, ident string) error {
 	return c.store.Update(ctx, func(tx Tx) error {
@@ -106,12 +122,11 @@ func (c *Conductor) Release(ctx context.Context, ident string) error {
 			if err != nil {
 				return err
 			}
-			switch n.ProvisionState {
-			case baremetal.Available, baremetal.Manageable, baremetal.Enroll, baremetal.CleanFailed:
-			default:
-				if !n.Maintenance {
-					return refuse(ErrConflict, "Allocation %s cannot be deleted as its node %s is in state %s and not in maintenance.", a.UUID, n.UUID, n.ProvisionState)
-				}
+			if n.Reservation != "" {
+				return locked(n)
+			}
+			if err := releasable(a, n); err != nil {
+				return err
 			}
 			n.InstanceUUID, n.AllocationUUID = "", ""
 			n.Details.InstanceInfo = n.Details.InstanceInfo.With(map[string]any{"traits": nil})

@@ -3,6 +3,7 @@ package conductor
 import (
 	"context"
 	"errors"
+	"reflect"
 	"strings"
 
 	"bosh-ironic-cpi/src/baremetal"
@@ -46,7 +47,7 @@ func (c *Conductor) DeleteNode(ctx context.Context, ident string) error {
 		case n.Protected:
 			return refuse(ErrForbidden, "Node %s is protected and cannot be undeployed, rebuilt or deleted", n.UUID)
 		case !n.Maintenance && !Deletable(n.ProvisionState):
-			return refuse(ErrConflict, `Can not delete node "%s" while it is in provision state "%s". Valid provision states to perform deletion are: "adopt failed, available, enroll, manageable", or set maintenance mode.`,
+			return refuse(ErrConflict, `Can not delete node "%s" while it is in provision state "%s". Valid provision states to perform deletion are: "('manageable', 'enroll', 'adopt failed', 'available')", or set the node into maintenance mode`,
 				n.UUID, n.ProvisionState)
 		}
 		if err := tx.DeleteRowsOf(n.UUID); err != nil {
@@ -75,7 +76,7 @@ func (c *Conductor) SetMaintenance(ctx context.Context, ident string, on bool, r
 func (c *Conductor) AddPort(ctx context.Context, p *Port) error {
 	return c.locked(ctx, p.NodeUUID, func(tx Tx, _ *Node) error {
 		p.CreatedAt = Now()
-		return Put(tx, p)
+		return Add(tx, p)
 	})
 }
 
@@ -89,7 +90,8 @@ func (c *Conductor) ChangePort(ctx context.Context, uuid string, change func(Tx,
 		if p, err = Get[Port](tx, uuid); err != nil {
 			return err
 		}
-		if err := change(tx, n, p); err != nil {
+		before := *p
+		if err := change(tx, n, p); err != nil || reflect.DeepEqual(before, *p) {
 			return err
 		}
 		p.UpdatedAt = Now()

@@ -2,7 +2,10 @@ package conductor
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+
+	"bosh-ironic-cpi/src/baremetal"
 )
 
 // A Kind is a sort of [Row]: everything but nodes.
@@ -150,6 +153,22 @@ func Put(tx Tx, r Record) error {
 		return fmt.Errorf("store %s %s: %w", row.Kind, row.UUID, err)
 	}
 	return tx.PutRow(row)
+}
+
+// Add stores a record that is new. ErrTaken: its UUID is not.
+func Add(tx Tx, r Record) error {
+	row := r.row()
+	switch known, err := tx.Row(row.Kind, row.UUID); {
+	case err == nil && known.UUID == row.UUID:
+		article := "A"
+		if row.Kind == KindAllocation {
+			article = "An"
+		}
+		return refuse(baremetal.ErrTaken, "%s %s with UUID %s already exists.", article, row.Kind, row.UUID)
+	case err != nil && !errors.Is(err, baremetal.ErrNotFound):
+		return err
+	}
+	return Put(tx, r)
 }
 
 // Get finds a record by its UUID or name. ErrNotFound.

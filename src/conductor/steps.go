@@ -368,11 +368,19 @@ func (t *Task) failed(ctx context.Context, cause error, maintenance bool) {
 func eventType(failed baremetal.ProvisionState) string {
 	switch failed {
 	case baremetal.DeployFailed:
-		return "provisioning"
+		return "deploying"
 	case baremetal.CleanFailed:
 		return "cleaning"
 	case baremetal.InspectFailed:
 		return "introspection"
+	case baremetal.Enroll:
+		return "verify"
+	case baremetal.AdoptFailed:
+		return "adoption"
+	case baremetal.RescueFailed, baremetal.UnrescueFailed:
+		return "rescue"
+	case baremetal.ErrorState:
+		return "unprovision"
 	}
 	return "error"
 }

@@ -3,16 +3,14 @@ package api
 import (
 	"errors"
 	"net/http"
-	"strings"
 
 	"bosh-ironic-cpi/src/baremetal"
 	"bosh-ironic-cpi/src/conductor"
 )
 
 func allocationRoutes() []route {
-	absent := unknownBefore("allocations")
 	since := func(method, path string, handle func(*call) error) route {
-		return route{method, strings.Split(path, "/"), 52, handle, absent}
+		return at(method, path, 52, handle).before(unknownBefore(method, "allocations"))
 	}
 	return []route{
 		since("GET", "allocations", (*call).listAllocations),
@@ -20,8 +18,8 @@ func allocationRoutes() []route {
 		since("GET", "allocations/{}", (*call).showAllocation),
 		since("PATCH", "allocations/{}", (*call).patchAllocation),
 		since("DELETE", "allocations/{}", (*call).deleteAllocation),
-		since("GET", "nodes/{}/allocation", (*call).showAllocationOf),
-		since("DELETE", "nodes/{}/allocation", (*call).deleteAllocationOf),
+		at("GET", "nodes/{}/allocation", 52, (*call).showAllocationOf).before(errNoRoute),
+		at("DELETE", "nodes/{}/allocation", 52, (*call).deleteAllocationOf).before(errNoRoute),
 	}
 }
 
@@ -185,6 +183,9 @@ func (c *call) allocationOf() (allocation, error) {
 }
 
 func (c *call) showAllocationOf() error {
+	if _, err := c.node(); errors.Is(err, baremetal.ErrNotFound) {
+		return invalid("%v", err)
+	}
 	a, err := c.allocationOf()
 	if err != nil {
 		return err

@@ -15,7 +15,7 @@ func driverRoutes() []route {
 		at("GET", "drivers", 1, (*call).listDrivers),
 		at("GET", "drivers/{}", 1, (*call).showDriver),
 		at("GET", "drivers/{}/properties", 1, (*call).showProperties),
-		at("GET", "drivers/{}/raid/logical_disk_properties", 12, (*call).showDiskProperties),
+		at("GET", "drivers/{}/raid/logical_disk_properties", 12, (*call).showDiskProperties).before(errTooNew),
 		at("GET", "drivers/{}/vendor_passthru/methods", 1, (*call).listDriverMethods),
 		at("POST", "drivers/{}/vendor_passthru", 1, (*call).callDriverMethod),
 		at("POST", "drivers/{}/vendor_passthru/{}", 1, (*call).callDriverMethod),
@@ -112,20 +112,29 @@ func (c *call) showDriver() error {
 	return c.answerJSON(http.StatusOK, only(p.fields, c.driverJSON(h, hosts, true)))
 }
 
+// conducted is hardwareType as Ironic's conductors say that there is none.
+func (c *call) conducted() (driver.HardwareType, error) {
+	h, err := c.hardwareType()
+	if err != nil {
+		err = &conductor.Error{Kind: baremetal.ErrNotFound, Text: "The driver '" + c.id(0) + "' is unknown."}
+	}
+	return h, err
+}
+
 // showDiskProperties: no driver makes RAID volumes.
 func (c *call) showDiskProperties() error {
-	h, err := c.hardwareType()
+	h, err := c.conducted()
 	if err != nil {
 		return err
 	}
-	return invalid("Driver %s does not support get_logical_disk_properties (disabled or not implemented).", h.Name)
+	return &fault{status: http.StatusNotFound, text: "Driver " + h.Name + " does not support get_logical_disk_properties (disabled or not implemented)."}
 }
 
 // showProperties tells the keys of driver_info of every interface that the hardware type can have.
 func (c *call) showProperties() error {
-	h, ok := c.conductor.Drivers().Type(c.id(0))
-	if !ok {
-		return &conductor.Error{Kind: baremetal.ErrNotFound, Text: "The driver '" + c.id(0) + "' is unknown."}
+	h, err := c.conducted()
+	if err != nil {
+		return err
 	}
 	properties := map[string]string{}
 	for _, names := range h.Enabled {
@@ -141,14 +150,14 @@ func (c *call) showProperties() error {
 
 // listDriverMethods: no driver has methods that need no node.
 func (c *call) listDriverMethods() error {
-	if _, err := c.hardwareType(); err != nil {
+	if _, err := c.conducted(); err != nil {
 		return err
 	}
 	return c.answerJSON(http.StatusOK, map[string]any{})
 }
 
 func (c *call) callDriverMethod() error {
-	if _, err := c.hardwareType(); err != nil {
+	if _, err := c.conducted(); err != nil {
 		return err
 	}
 	name := c.param("method")

@@ -59,7 +59,7 @@ func (c *call) lookup() error {
 }
 
 func (c *call) heartbeat() error {
-	body, err := c.object("heartbeat")
+	body, err := c.arguments("callback_url", "agent_version", "agent_token", "agent_verify_ca", "agent_status", "agent_status_message")
 	if err != nil {
 		return err
 	}

@@ -197,7 +197,7 @@ func appendInternalInfo(b []byte, _ *call, n node) []byte {
 }
 
 func stepJSON(s conductor.Step) map[string]any {
-	m := map[string]any{"interface": s.Interface, "step": s.Step, "priority": s.Priority}
+	m := map[string]any{"interface": s.Interface, "step": s.Step, "priority": s.Priority, "argsinfo": nil}
 	if len(s.Args) > 0 {
 		m["args"] = s.Args
 	}

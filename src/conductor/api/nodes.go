@@ -27,14 +27,14 @@ func nodeRoutes() []route {
 		at("GET", "nodes/{}/validate", 1, (*call).validateNode),
 		at("PUT", "nodes/{}/maintenance", 1, (*call).setMaintenance),
 		at("DELETE", "nodes/{}/maintenance", 1, (*call).clearMaintenance),
-		{"GET", []string{"nodes", "{}", "traits"}, 37, (*call).listTraits, errTooNew},
-		{"PUT", []string{"nodes", "{}", "traits"}, 37, (*call).replaceTraits, errTooNew},
-		{"DELETE", []string{"nodes", "{}", "traits"}, 37, (*call).deleteTraits, errTooNew},
-		{"PUT", []string{"nodes", "{}", "traits", "{}"}, 37, (*call).addTrait, errTooNew},
-		{"DELETE", []string{"nodes", "{}", "traits", "{}"}, 37, (*call).deleteTrait, errTooNew},
-		at("GET", "nodes/{}/inventory", 81, (*call).showInventory),
-		at("GET", "nodes/{}/history", 78, (*call).listHistory),
-		at("GET", "nodes/{}/history/{}", 78, (*call).showHistory),
+		at("GET", "nodes/{}/traits", 37, (*call).listTraits).before(errTooNew),
+		at("PUT", "nodes/{}/traits", 37, (*call).replaceTraits).before(errNoMethod),
+		at("DELETE", "nodes/{}/traits", 37, (*call).deleteTraits),
+		at("PUT", "nodes/{}/traits/{}", 37, (*call).addTrait).before(errNoMethod),
+		at("DELETE", "nodes/{}/traits/{}", 37, (*call).deleteTrait),
+		at("GET", "nodes/{}/inventory", 81, (*call).showInventory).before(errNoRoute),
+		at("GET", "nodes/{}/history", 78, (*call).listHistory).before(errNoRoute),
+		at("GET", "nodes/{}/history/{}", 78, (*call).showHistory).before(errNoRoute),
 	}
 }
 
@@ -393,6 +393,12 @@ func (c *call) validateNode() error {
 	if ident == "" && len(c.args) > 0 {
 		ident = c.id(0)
 	}
+	switch {
+	case ident == "" && c.minor >= 5:
+		return invalid("Expected a logical name or UUID but received None.")
+	case ident == "":
+		ident = "None"
+	}
 	n, err := c.conductor.Node(c.r.Context(), ident)
 	if err != nil {
 		return err
@@ -401,11 +407,17 @@ func (c *call) validateNode() error {
 }
 
 func (c *call) setMaintenance() error {
-	body := struct{ Reason string }{c.param("reason")}
-	if err := c.body(&body); err != nil {
+	given, err := c.arguments("reason")
+	if err != nil {
 		return err
 	}
-	return c.maintain(true, body.Reason)
+	reason := ""
+	if given["reason"] != nil {
+		if reason, err = needs(given, "reason"); err != nil {
+			return err
+		}
+	}
+	return c.maintain(true, reason)
 }
 
 func (c *call) clearMaintenance() error { return c.maintain(false, "") }
@@ -434,42 +446,4 @@ func (c *call) showInventory() error {
 		return err
 	}
 	return c.answerJSON(http.StatusOK, map[string]any{"inventory": found.Inventory, "plugin_data": found.Plugin})
-}
-
-var incidentView = view[*conductor.Incident]{
-	text("uuid", 78, func(i *conductor.Incident) string { return i.UUID }),
-	moment("created_at", 78, func(i *conductor.Incident) conductor.Time { return i.CreatedAt }),
-	text("severity", 78, func(i *conductor.Incident) string { return i.Severity }),
-	text("conductor", 78, func(i *conductor.Incident) string { return i.Conductor }),
-	text("event_type", 78, func(i *conductor.Incident) string { return i.EventType }),
-	text("event", 78, func(i *conductor.Incident) string { return i.Event }),
-	linked("links", 78, func(i *conductor.Incident) string { return "nodes/" + i.NodeUUID + "/history/" + i.UUID }),
-}
-
-var incidentListing = listing[*conductor.Incident]{
-	"history", incidentView,
-	[]string{"uuid", "created_at", "severity", "conductor", "event_type", "event"},
-	func(i *conductor.Incident) string { return i.UUID },
-}
-
-func (c *call) listHistory() error {
-	n, err := c.node()
-	if err != nil {
-		return err
-	}
-	return list[conductor.Incident](c, incidentListing, false, conductor.RowQuery{NodeUUID: n.UUID}, nil)
-}
-
-func (c *call) showHistory() error {
-	if _, err := c.node(); err != nil {
-		return err
-	}
-	found, err := find[conductor.Incident](c, c.id(1))
-	if errors.Is(err, baremetal.ErrNotFound) {
-		return &conductor.Error{Kind: baremetal.ErrNotFound, Text: "Node history record " + c.id(1) + " could not be found."}
-	}
-	if err != nil {
-		return err
-	}
-	return show(c, incidentListing, found)
 }

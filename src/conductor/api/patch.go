@@ -36,6 +36,11 @@ func (c *call) patch() ([]operation, error) {
 		if !ok {
 			return nil, invalid("Schema error for patch: %s is not of type 'object'", python(item))
 		}
+		for key := range m {
+			if !slices.Contains([]string{"op", "path", "value"}, key) {
+				return nil, invalid("Schema error for patch: Additional properties are not allowed (%s was unexpected)", python(key))
+			}
+		}
 		path, isText := m["path"].(string)
 		op, _ := m["op"].(string)
 		switch {

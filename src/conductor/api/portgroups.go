@@ -13,13 +13,13 @@ import (
 func portgroupRoutes() []route {
 	return []route{
 		at("GET", "portgroups", 23, (*call).listPortgroups),
-		at("GET", "portgroups/detail", 23, (*call).detailPortgroups),
+		at("GET", "portgroups/detail", 23, (*call).detailPortgroups).before(errNoRoute),
 		at("POST", "portgroups", 23, (*call).createPortgroup),
-		at("GET", "portgroups/{}", 23, (*call).showPortgroup),
-		at("PATCH", "portgroups/{}", 23, (*call).patchPortgroup),
-		at("DELETE", "portgroups/{}", 23, (*call).deletePortgroup),
-		at("GET", "portgroups/{}/ports", 24, (*call).listPortsOfGroup),
-		at("GET", "nodes/{}/portgroups", 24, (*call).listPortgroupsOf),
+		at("GET", "portgroups/{}", 23, (*call).showPortgroup).before(errNoRoute),
+		at("PATCH", "portgroups/{}", 23, (*call).patchPortgroup).before(errNoRoute),
+		at("DELETE", "portgroups/{}", 23, (*call).deletePortgroup).before(errNoRoute),
+		at("GET", "portgroups/{}/ports", 24, (*call).listPortsOfGroup).before(errNoRoute),
+		at("GET", "nodes/{}/portgroups", 24, (*call).listPortgroupsOf).before(errNoRoute),
 	}
 }
 
@@ -82,14 +82,18 @@ func (c *call) createPortgroup() error {
 		return err
 	}
 	g := &conductor.Portgroup{UUID: uuid.NewString(), Mode: "active-backup", StandalonePortsSupported: true, CreatedAt: conductor.Now()}
-	attributes := append(portgroupAttributes(), optionalText("node_uuid", 23, 0, func(g portgroup, v string) { g.NodeUUID = v }))
+	if _, ok := body["node_uuid"]; !ok {
+		return invalid("Schema error for portgroup: 'node_uuid' is a required property")
+	}
+	attributes := append(portgroupAttributes(), optionalText("node_uuid", 23, 0, func(g portgroup, v string) { g.NodeUUID = v }),
+		attribute[portgroup]{name: "uuid", since: 23, set: func(g portgroup, v any) error { return setUUID(&g.UUID, v) }})
 	if err := fill(body, "portgroup", attributes, c.minor, g); err != nil {
 		return err
 	}
 	if _, err := c.conductor.Node(c.r.Context(), g.NodeUUID); err != nil {
 		return invalid("Node %s could not be found.", g.NodeUUID)
 	}
-	err = c.store.Update(c.r.Context(), func(tx conductor.Tx) error { return conductor.Put(tx, g) })
+	err = c.store.Update(c.r.Context(), func(tx conductor.Tx) error { return conductor.Add(tx, g) })
 	if err != nil {
 		return err
 	}
@@ -103,11 +107,9 @@ func (c *call) patchPortgroup() error {
 		return err
 	}
 	var g portgroup
-	err = c.store.Update(c.r.Context(), func(tx conductor.Tx) (err error) {
-		if g, err = conductor.Get[conductor.Portgroup](tx, c.id(0)); err != nil {
-			return err
-		}
-		if err := apply(ops, portgroupAttributes(), c.minor, g); err != nil {
+	err = c.onGroup(func(tx conductor.Tx, found portgroup) error {
+		g = found
+		if err := apply(ops, portgroupAttributes(), c.minor, g); err != nil || len(ops) == 0 {
 			return err
 		}
 		g.UpdatedAt = conductor.Now()
@@ -140,18 +142,14 @@ func portgroupAttributes() []attribute[portgroup] {
 }
 
 func (c *call) deletePortgroup() error {
-	err := c.store.Update(c.r.Context(), func(tx conductor.Tx) error {
-		g, err := conductor.Get[conductor.Portgroup](tx, c.id(0))
-		if err != nil {
-			return err
-		}
+	err := c.onGroup(func(tx conductor.Tx, g portgroup) error {
 		ports, err := conductor.All[conductor.Port](tx, conductor.RowQuery{NodeUUID: g.NodeUUID})
 		if err != nil {
 			return err
 		}
 		for _, p := range ports {
 			if p.PortgroupUUID == g.UUID {
-				return &conductor.Error{Kind: conductor.ErrConflict, Text: "Portgroup " + g.UUID + " is not empty: port " + p.UUID + " is in it."}
+				return invalid("Cannot complete the requested action because portgroup %s contains ports.", g.UUID)
 			}
 		}
 		return tx.DeleteRow(conductor.KindPortgroup, g.UUID)
@@ -160,6 +158,22 @@ func (c *call) deletePortgroup() error {
 		return err
 	}
 	return c.noContent()
+}
+
+// onGroup acts on the port group that the path names, under its node's lock.
+func (c *call) onGroup(act func(conductor.Tx, portgroup) error) error {
+	known, err := find[conductor.Portgroup](c, c.id(0))
+	if err != nil {
+		return err
+	}
+	_, err = c.conductor.Change(c.r.Context(), known.NodeUUID, func(tx conductor.Tx, _ *conductor.Node) error {
+		g, err := conductor.Get[conductor.Portgroup](tx, known.UUID)
+		if err != nil {
+			return err
+		}
+		return act(tx, g)
+	})
+	return err
 }
 
 // inGroup refuses a port group that there is not.

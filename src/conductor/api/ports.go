@@ -22,9 +22,9 @@ func portRoutes() []route {
 		at("DELETE", "ports/{}", 1, (*call).deletePort),
 		at("GET", "nodes/{}/ports", 1, (*call).listPortsOf),
 		at("GET", "nodes/{}/ports/detail", 1, (*call).detailPortsOf),
-		at("GET", "nodes/{}/vifs", 28, (*call).listVIFs),
-		at("POST", "nodes/{}/vifs", 28, (*call).attachVIF),
-		at("DELETE", "nodes/{}/vifs/{}", 28, (*call).detachVIF),
+		at("GET", "nodes/{}/vifs", 28, (*call).listVIFs).before(errNoRoute),
+		at("POST", "nodes/{}/vifs", 28, (*call).attachVIF).before(errNoRoute),
+		at("DELETE", "nodes/{}/vifs/{}", 28, (*call).detachVIF).before(errNoRoute),
 	}
 }
 
@@ -80,6 +80,19 @@ func portAttributes() []attribute[port] {
 			return err
 		}},
 	}
+}
+
+// setUUID reads a UUID that the client chose; null leaves the server's.
+func setUUID(into *string, v any) error {
+	text, err := textOf("uuid", v, 0)
+	switch {
+	case err != nil || v == nil:
+		return err
+	case !isUUID(text):
+		return invalid("Expected UUID for uuid: %s", text)
+	}
+	*into = text
+	return nil
 }
 
 // checkLink knows the keys that a switch port is described by.
@@ -163,14 +176,7 @@ func (c *call) createPort() error {
 		}
 	}
 	p := &conductor.Port{UUID: uuid.NewString(), PXEEnabled: true}
-	attributes := append(portAttributes(), attribute[port]{name: "uuid", since: 1, set: func(p port, v any) error {
-		text, err := textOf("uuid", v, 0)
-		if err == nil && !isUUID(text) {
-			err = invalid("Expected UUID for uuid: %s", text)
-		}
-		p.UUID = text
-		return err
-	}})
+	attributes := append(portAttributes(), attribute[port]{name: "uuid", since: 1, set: func(p port, v any) error { return setUUID(&p.UUID, v) }})
 	if err := fill(body, "port", attributes, c.minor, p); err != nil {
 		return err
 	}
@@ -257,9 +263,6 @@ func (c *call) listVIFs() error {
 
 // attachVIF accepts and keeps nothing, as network interface noop does.
 func (c *call) attachVIF() error {
-	if _, err := c.node(); err != nil {
-		return err
-	}
 	body, err := c.object("vif")
 	if err != nil {
 		return err
@@ -267,11 +270,16 @@ func (c *call) attachVIF() error {
 	if id, _ := body["id"].(string); strings.TrimSpace(id) == "" {
 		return invalid("Schema error for vif: 'id' is a required property")
 	}
-	return c.noContent()
+	return c.detachVIF()
 }
 
+// detachVIF asks for nothing but that nobody works on the node.
 func (c *call) detachVIF() error {
-	if _, err := c.node(); err != nil {
+	ident, err := c.ident()
+	if err != nil {
+		return err
+	}
+	if _, err := c.conductor.Change(c.r.Context(), ident, func(conductor.Tx, *conductor.Node) error { return nil }); err != nil {
 		return err
 	}
 	return c.noContent()

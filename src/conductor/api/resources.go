@@ -25,15 +25,15 @@ func resourceRoutes() []route {
 		at("GET", "chassis/{}/nodes", 1, (*call).listNodesInChassis),
 		at("GET", "conductors", 49, (*call).listConductors),
 		at("GET", "conductors/{}", 49, (*call).showConductor),
-		{"GET", []string{"shards"}, 82, (*call).listShards, unknownBefore("shards")},
+		at("GET", "shards", 82, (*call).listShards).before(unknownBefore("GET", "shards")),
 		at("GET", "volume", 32, (*call).showVolume),
-		at("GET", "volume/connectors", 32, empty("connectors")),
-		at("GET", "volume/targets", 32, empty("targets")),
+		at("GET", "volume/connectors", 32, empty("connectors")).before(errNoRoute),
+		at("GET", "volume/targets", 32, empty("targets")).before(errNoRoute),
 		at("GET", "nodes/{}/volume", 32, (*call).showVolume),
-		at("GET", "nodes/{}/volume/connectors", 32, empty("connectors")),
-		at("GET", "nodes/{}/volume/targets", 32, empty("targets")),
-		at("GET", "nodes/{}/bios", 40, empty("bios")),
-		at("GET", "deploy_templates", 55, empty("deploy_templates")),
+		at("GET", "nodes/{}/volume/connectors", 32, emptyOf("connectors")).before(errNoRoute),
+		at("GET", "nodes/{}/volume/targets", 32, emptyOf("targets")).before(errNoRoute),
+		at("GET", "nodes/{}/bios", 40, emptyOf("bios")).before(errNoRoute),
+		at("GET", "deploy_templates", 55, empty("deploy_templates")).before(unknownBefore("GET", "deploy templates")),
 		at("POST", "events", 54, (*call).takeEvents),
 	}
 }
@@ -96,7 +96,7 @@ func (c *call) createChassis() error {
 	if !isUUID(ch.UUID) {
 		return invalid("Expected UUID for uuid: %s", ch.UUID)
 	}
-	if err := c.store.Update(c.r.Context(), func(tx conductor.Tx) error { return conductor.Put(tx, ch) }); err != nil {
+	if err := c.store.Update(c.r.Context(), func(tx conductor.Tx) error { return conductor.Add(tx, ch) }); err != nil {
 		return err
 	}
 	c.w.Header().Set("Location", c.base()+"/v1/chassis/"+ch.UUID)
@@ -176,9 +176,23 @@ func empty(name string) func(*call) error {
 	return func(c *call) error { return c.answerJSON(http.StatusOK, map[string]any{name: []any{}}) }
 }
 
+// emptyOf is empty for a node.
+func emptyOf(name string) func(*call) error {
+	return func(c *call) error {
+		if _, err := c.node(); err != nil {
+			return err
+		}
+		return empty(name)(c)
+	}
+}
+
 func (c *call) showVolume() error {
+	path := "volume/"
+	if len(c.args) > 0 {
+		path = "nodes/" + c.id(0) + "/volume/"
+	}
 	return c.answerJSON(http.StatusOK, map[string]any{
-		"links": c.links("volume/"), "connectors": c.links("volume/connectors"), "targets": c.links("volume/targets"),
+		"links": c.links(path), "connectors": c.links(path + "connectors"), "targets": c.links(path + "targets"),
 	})
 }
 
@@ -230,23 +244,4 @@ func (c *call) listShards() error {
 		shards = append(shards, map[string]any{"name": cmp.Or(name, "None"), "count": counts[name]})
 	}
 	return c.answerJSON(http.StatusOK, map[string]any{"shards": shards})
-}
-
-// takeEvents accepts what a network service tells. Nothing here waits for it.
-func (c *call) takeEvents() error {
-	body, err := c.object("events")
-	if err != nil {
-		return err
-	}
-	list, ok := body["events"].([]any)
-	if !ok {
-		return invalid("Schema error for body: 'events' is a required property")
-	}
-	for _, item := range list {
-		m, _ := item.(map[string]any)
-		if name, _ := m["event"].(string); !slices.Contains([]string{"network.bind_port", "network.unbind_port", "network.delete_port"}, name) {
-			return invalid("Schema error for event: %s is not one of ['network.bind_port', 'network.unbind_port', 'network.delete_port']", python(m["event"]))
-		}
-	}
-	return c.noContent()
 }

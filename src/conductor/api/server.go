@@ -80,13 +80,23 @@ type route struct {
 	missing error // how an older version is refused; nil: 404
 }
 
-// unknownBefore is how Ironic refuses some resources that the version spoken does not know.
-func unknownBefore(what string) error {
-	return &fault{status: http.StatusNotFound, routing: true, text: "The API version does not allow " + what}
+// unknownBefore is how Ironic refuses some resources that the version spoken does not know: reading is 404, all else 405.
+func unknownBefore(method, what string) error {
+	f := &fault{status: http.StatusMethodNotAllowed, routing: true, text: "The API version does not allow " + what}
+	if method == http.MethodGet {
+		f.status = http.StatusNotFound
+	}
+	return f
 }
 
 func at(method, path string, since int, handle func(*call) error) route {
 	return route{method: method, path: strings.Split(path, "/"), since: since, handle: handle}
+}
+
+// before says how older versions are refused.
+func (r route) before(missing error) route {
+	r.missing = missing
+	return r
 }
 
 // match compares a path with the route's, and returns what stands for {}.
@@ -162,7 +172,7 @@ func (f face) serve(c *call, routes map[string][]route) error {
 	}
 	if len(allowed) > 0 {
 		h.Set("Allow", strings.Join(allowed, ", "))
-		return &fault{status: http.StatusMethodNotAllowed, routing: true}
+		return errNoMethod
 	}
 	return errNoRoute
 }
@@ -307,6 +317,9 @@ type fault struct {
 func (f *fault) Error() string { return f.text }
 
 var errNoRoute = &fault{status: http.StatusNotFound, routing: true}
+
+// errNoMethod refuses a method that the version spoken does not know.
+var errNoMethod = &fault{status: http.StatusMethodNotAllowed, routing: true}
 
 // errTooNew refuses what the version spoken does not know.
 var errTooNew = &fault{status: http.StatusNotAcceptable, text: "Request not acceptable."}

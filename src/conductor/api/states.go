@@ -17,11 +17,11 @@ func stateRoutes() []route {
 		at("GET", "nodes/{}/states", 1, (*call).showStates),
 		at("PUT", "nodes/{}/states/power", 1, (*call).setPower),
 		at("PUT", "nodes/{}/states/provision", 1, (*call).provision),
-		at("PUT", "nodes/{}/states/raid", 12, (*call).setRAID),
+		at("PUT", "nodes/{}/states/raid", 12, (*call).setRAID).before(errTooNew),
 		at("GET", "nodes/{}/states/console", 1, (*call).showConsole),
 		at("PUT", "nodes/{}/states/console", 1, (*call).setConsole),
-		{"PUT", []string{"nodes", "{}", "states", "boot_mode"}, 76, (*call).setBootMode, notBefore(76)},
-		{"PUT", []string{"nodes", "{}", "states", "secure_boot"}, 76, (*call).setSecureBoot, notBefore(76)},
+		at("PUT", "nodes/{}/states/boot_mode", 76, (*call).setBootMode).before(notBefore(76)),
+		at("PUT", "nodes/{}/states/secure_boot", 76, (*call).setSecureBoot).before(notBefore(76)),
 		at("GET", "nodes/{}/management/boot_device", 1, (*call).showBootDevice),
 		at("PUT", "nodes/{}/management/boot_device", 1, (*call).setBootDevice),
 		at("GET", "nodes/{}/management/boot_device/supported", 1, (*call).listBootDevices),
@@ -62,44 +62,13 @@ func (c *call) showStates() error {
 	return c.answer(http.StatusOK, statesView.seen(c.minor).append(nil, c, n))
 }
 
-// needs reads a mandatory key of a body.
-func needs(body map[string]any, name string) (string, error) {
-	v, ok := body[name]
-	if !ok {
-		return "", invalid("Missing mandatory parameter: %s", name)
-	}
-	text, ok := v.(string)
-	if !ok {
-		return "", invalid("Expected string for %s: %s", name, python(v))
-	}
-	return text, nil
-}
-
-// takes refuses keys that a body must not have.
-func takes(body map[string]any, names ...string) error {
-	var odd []string
-	for name := range body {
-		if !slices.Contains(names, name) {
-			odd = append(odd, name)
-		}
-	}
-	if len(odd) > 0 {
-		slices.Sort(odd)
-		return invalid("Unexpected arguments: %s", strings.Join(odd, ", "))
-	}
-	return nil
-}
-
 func (c *call) setPower() error {
-	body, err := c.object("power")
+	body, err := c.arguments("target", "timeout")
 	if err != nil {
 		return err
 	}
 	text, err := needs(body, "target")
 	if err != nil {
-		return err
-	}
-	if err := takes(body, "target", "timeout"); err != nil {
 		return err
 	}
 	ident, err := c.ident()
@@ -132,15 +101,12 @@ func (c *call) setPower() error {
 }
 
 func (c *call) provision() error {
-	body, err := c.object("provision")
+	body, err := c.arguments("target", "configdrive", "clean_steps", "deploy_steps", "rescue_password", "disable_ramdisk")
 	if err != nil {
 		return err
 	}
 	word, err := needs(body, "target")
 	if err != nil {
-		return err
-	}
-	if err := takes(body, "target", "configdrive", "clean_steps", "deploy_steps", "rescue_password", "disable_ramdisk"); err != nil {
 		return err
 	}
 	n, err := c.node()
@@ -153,7 +119,7 @@ func (c *call) provision() error {
 			n.UUID + `" while it is in state "` + string(n.ProvisionState) + `".`}
 	}
 	r := conductor.Request{Verb: verb, Word: word}
-	if err := c.arguments(body, &r); err != nil {
+	if err := c.withVerb(body, &r); err != nil {
 		return err
 	}
 	if err := c.conductor.Provision(c.r.Context(), n.UUID, r); err != nil {
@@ -168,8 +134,8 @@ var verbSince = map[baremetal.Verb]int{
 	baremetal.VerbAdopt: 17, baremetal.VerbRescue: 38, baremetal.VerbUnrescue: 38,
 }
 
-// arguments checks what comes with a verb: each argument belongs to some verbs only.
-func (c *call) arguments(body map[string]any, r *conductor.Request) (err error) {
+// withVerb checks what comes with a verb: each argument belongs to some verbs only.
+func (c *call) withVerb(body map[string]any, r *conductor.Request) (err error) {
 	if c.minor < verbSince[r.Verb] {
 		return errTooNew
 	}
@@ -288,18 +254,37 @@ func (c *call) showConsole() error {
 }
 
 func (c *call) setConsole() error {
-	n, err := c.node()
+	given, err := c.arguments("enabled")
 	if err != nil {
 		return err
 	}
-	return invalid("Driver %s does not support console (disabled or not implemented).", n.Driver)
+	if err := needsTruth(given, "enabled"); err != nil {
+		return err
+	}
+	return c.unsupported("console")
+}
+
+// unsupported refuses what no driver can do, once nobody works on the node.
+func (c *call) unsupported(what string) error {
+	ident, err := c.ident()
+	if err != nil {
+		return err
+	}
+	_, err = c.conductor.Change(c.r.Context(), ident, func(_ conductor.Tx, n *conductor.Node) error {
+		return invalid("Driver %s does not support %s (disabled or not implemented).", n.Driver, what)
+	})
+	return err
 }
 
 // setRAID keeps what cleaning steps of interface raid are to make.
 func (c *call) setRAID() error {
-	config, err := c.object("raid")
-	if err != nil {
+	var body any = map[string]any{}
+	if err := c.body(&body); err != nil {
 		return err
+	}
+	config, ok := body.(map[string]any)
+	if !ok {
+		return invalid("Expected types <class 'dict'> for target_raid_config: %s", str(body))
 	}
 	if _, ok := config["logical_disks"].([]any); !ok && len(config) > 0 {
 		return invalid("RAID config validation error: 'logical_disks' is a required property")
@@ -319,15 +304,31 @@ func (c *call) setRAID() error {
 }
 
 func (c *call) setSecureBoot() error {
-	n, err := c.node()
+	given, err := c.arguments("target")
 	if err != nil {
 		return err
 	}
-	return invalid("Driver %s does not support set_secure_boot_state (disabled or not implemented).", n.Driver)
+	if err := needsTruth(given, "target"); err != nil {
+		return err
+	}
+	if err := c.settled("boot mode"); err != nil {
+		return err
+	}
+	return c.unsupported("set_secure_boot_state")
+}
+
+// settled refuses to touch a node on its way to another state.
+func (c *call) settled(what string) error {
+	n, err := c.node()
+	if err == nil && (conductor.Moving(n.ProvisionState) || n.ProvisionState == baremetal.Verifying || n.ProvisionState == baremetal.InspectWait) {
+		err = &conductor.Error{Kind: conductor.ErrConflict, Text: "Node is in " + string(n.ProvisionState) + " state. Since node is transitioning, the " + what +
+			" will not be set as this may interfere with ongoing changes and result in erroneous modification. Try again later."}
+	}
+	return err
 }
 
 func (c *call) setBootMode() error {
-	body, err := c.object("boot_mode")
+	body, err := c.arguments("target")
 	if err != nil {
 		return err
 	}
@@ -337,6 +338,9 @@ func (c *call) setBootMode() error {
 	}
 	if mode != "bios" && mode != "uefi" {
 		return invalid("Invalid boot mode %s requested for node. Allowed boot modes are: bios, uefi", mode)
+	}
+	if err := c.settled("boot mode"); err != nil {
+		return err
 	}
 	ident, err := c.ident()
 	if err != nil {
@@ -388,15 +392,12 @@ func (c *call) showBootDevice() error {
 }
 
 func (c *call) setBootDevice() error {
-	body, err := c.object("boot_device")
+	body, err := c.arguments("boot_device", "persistent")
 	if err != nil {
 		return err
 	}
 	device, err := needs(body, "boot_device")
 	if err != nil {
-		return err
-	}
-	if err := takes(body, "boot_device", "persistent"); err != nil {
 		return err
 	}
 	persistent, err := truthOf("persistent", body["persistent"])
@@ -433,11 +434,10 @@ func (c *call) listBootDevices() error {
 
 // injectNMI: no driver can.
 func (c *call) injectNMI() error {
-	n, err := c.node()
-	if err != nil {
+	if _, err := c.arguments(); err != nil {
 		return err
 	}
-	return invalid("Driver %s does not support inject_nmi (disabled or not implemented).", n.Driver)
+	return c.unsupported("inject_nmi")
 }
 
 func (c *call) listVendorMethods() error {

@@ -32,40 +32,59 @@ func (c *call) listTraits() error {
 }
 
 func (c *call) replaceTraits() error {
-	body, err := c.object("body")
-	if err != nil {
+	wanted, given, err := c.traitsGiven()
+	switch {
+	case err != nil:
 		return err
-	}
-	list, ok := body["traits"].([]any)
-	if !ok || len(body) != 1 {
-		return invalid("Schema error for body: 'traits' is a required property")
-	}
-	var wanted []string
-	for _, v := range list {
-		text, _ := v.(string)
-		if err := checkTrait("body", text); err != nil {
-			return err
-		}
-		wanted = append(wanted, text)
+	case !given:
+		return errTraitOrTraits
 	}
 	return c.setTraits("", func([]string) ([]string, error) { return wanted, nil })
 }
+
+// traitsGiven reads the traits that a body lists, if it has a list.
+func (c *call) traitsGiven() (traits []string, given bool, err error) {
+	body, err := c.object("body")
+	if err != nil {
+		return nil, false, err
+	}
+	if err := onlyKeys("body", body, nil, []string{"traits"}); err != nil {
+		return nil, false, err
+	}
+	v, given := body["traits"]
+	list, ok := v.([]any)
+	if given && !ok {
+		return nil, false, invalid("Schema error for body: %s is not of type 'array'", python(v))
+	}
+	for _, v := range list {
+		trait, ok := v.(string)
+		if !ok {
+			return nil, false, invalid("Schema error for body: %s is not of type 'string'", python(v))
+		}
+		if err := checkTrait("body", trait); err != nil {
+			return nil, false, err
+		}
+		traits = append(traits, trait)
+	}
+	return traits, given, nil
+}
+
+var errTraitOrTraits = invalid("A single node trait may be added via PUT /v1/nodes/<node identifier>/traits/<trait> with no body, or all node traits may be replaced via PUT /v1/nodes/<node identifier>/traits with the list of traits specified in the request body.")
 
 func (c *call) deleteTraits() error {
 	return c.setTraits("", func([]string) ([]string, error) { return nil, nil })
 }
 
 func (c *call) addTrait() error {
-	var body any
-	if err := c.body(&body); err != nil {
-		return err
-	}
-	if body != nil {
-		return invalid("A single node trait may be added via PUT /v1/nodes/<node identifier>/traits/<trait> with no body, or all node traits may be replaced via PUT /v1/nodes/<node identifier>/traits with the list of traits specified in the request body.")
-	}
 	trait := c.id(1)
 	if err := checkTrait("trait", trait); err != nil {
 		return err
+	}
+	switch _, given, err := c.traitsGiven(); {
+	case err != nil:
+		return err
+	case given:
+		return errTraitOrTraits
 	}
 	return c.setTraits(trait, func(traits []string) ([]string, error) { return append(slices.Clone(traits), trait), nil })
 }

@@ -96,7 +96,15 @@ func (c *call) v1(routes []route) error {
 	return c.answerJSON(http.StatusOK, doc)
 }
 
-// python writes a value as Ironic's texts show it.
+// str writes a value as Python prints it.
+func str(v any) string {
+	if text, ok := v.(string); ok {
+		return text
+	}
+	return python(v)
+}
+
+// python writes a value as Ironic's texts show it: as Python shows what is in a list.
 func python(v any) string {
 	switch v := v.(type) {
 	case nil:

@@ -42,7 +42,7 @@ func (d *Direct) Validate(n *conductor.Node) error {
 	info := n.Details.InstanceInfo.Map()
 	source, _ := info["image_source"].(string)
 	if source == "" {
-		return fmt.Errorf("Cannot validate image information for node %s because one or more parameters are missing from its instance_info. Missing are: ['instance_info.image_source']", n.UUID)
+		return fmt.Errorf("Node %s failed to validate deploy image info. Some parameters were missing. Missing are: ['instance_info.image_source']", n.UUID)
 	}
 	if !strings.HasPrefix(source, "http://") && !strings.HasPrefix(source, "https://") {
 		return fmt.Errorf("instance_info.image_source of node %s is no http or https URL, which is all that is fetched here", n.UUID)
@@ -72,7 +72,13 @@ func (d *Direct) Prepare(ctx context.Context, t *conductor.Task, kind string) er
 	if kind != conductor.WorkDeploy {
 		return nil
 	}
-	return d.reachable(ctx, t.Node)
+	if err := d.reachable(ctx, t.Node); err != nil {
+		return err
+	}
+	return t.Save(ctx, func(n *conductor.Node) { // clients of Ironic find it here, masked
+		info := n.Details.InstanceInfo
+		n.Details.InstanceInfo = info.With(map[string]any{"image_url": info.Map()["image_source"]})
+	})
 }
 
 // TakeOver implements conductor.Worker: the ramdisk calls whoever is there.
