@@ -70,7 +70,7 @@ func image(name string) m {
 func disturbances(about aspect) []request {
 	all := []request{
 		get("/v1/nodes/" + worked.node + "/management/boot_device").showing(about), get("/v1/nodes/" + worked.node + "/states/console").showing(about),
-		get("/v1/nodes/" + worked.node + "/vifs").showing(about), get("/v1/nodes/" + worked.node + "/validate").showing(about),
+		get("/v1/nodes/" + worked.node + "/vifs").showing(about), get("/v1/nodes/" + worked.node + "/validate").but(foreignHere).showing(about),
 		post("/v1/portgroups", m{"uuid": worked.portgroup, "node_uuid": worked.node}).showing(about),
 		post("/v1/ports", m{"uuid": "33333333-0000-4000-8000-000000000005", "node_uuid": worked.node, "address": "52:54:00:aa:00:05"}).showing(about),
 	}

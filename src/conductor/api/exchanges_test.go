@@ -65,6 +65,8 @@ const (
 	otherHardware = "hardware types, interfaces and keys of driver_info are our own; fake hardware has a disk and an inventory"
 	otherNext     = "next keeps the request's filters and writes the query in another order"
 	notServed     = "consoles and RAID are not served"
+	laterIronic   = "ramdisks report what they found, as to Ironic 24.1"
+	foreignHere   = "validation says what interfaces come to here that nothing stands behind"
 	noStranger    = "a stranger is not told which nodes there are"
 )
 
@@ -79,8 +81,6 @@ const (
 	chassis = "44444444-0000-4000-8000-000000000001"
 	alloc   = "55555555-0000-4000-8000-000000000001"
 )
-
-const foreignHere = "validation says what interfaces come to here that nothing stands behind"
 
 func get(path string) request { return request{method: http.MethodGet, path: path} }
 func put(path string, body any) request {
@@ -342,6 +342,8 @@ func others() []request {
 		get("/v1/lookup"), get("/v1/lookup?node_uuid=" + n1), get("/v1/lookup?node_uuid=" + nobody), get("/v1/lookup?addresses=52:54:00:aa:00:02"), get("/v1/lookup").at("1.21"),
 		post("/v1/heartbeat/"+n1, m{}), post("/v1/heartbeat/"+n1, m{"callback_url": "http://127.0.0.1:9"}), post("/v1/heartbeat/"+nobody, m{"callback_url": "http://127.0.0.1:9", "agent_token": "x", "agent_version": "9.4.0"}).but(noStranger),
 		post("/v1/heartbeat/"+n1, m{"callback_url": "http://127.0.0.1:9", "agent_token": "x", "agent_version": "9.4.0"}).showing(wrongState),
+		post("/v1/continue_inspection", m{}).at("1.1").but(laterIronic).showing(badBody),
+		post("/v1/continue_inspection", report("52:54:00:aa:00:01")).at("1.1").but(laterIronic).showing(wrongState),
 	}
 }
 

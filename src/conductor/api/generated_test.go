@@ -197,6 +197,7 @@ var excuses = []struct {
 	{"PUT nodes/{}/management/boot_device", badBody, "{", 1, noJSON},
 	{"PUT nodes/{}/management/inject_nmi", badBody, "{", 1, noJSON},
 	{"POST heartbeat/{}", badBody, "{", 1, noJSON},
+	{"POST continue_inspection", badBody, "", 2, ""}, // not there in these versions
 	{"", badBody, "{", 1, clientsFault},
 	{"POST nodes/{}/vendor_passthru", badBody, "[]", 1, clientsFault},
 	{"POST nodes/{}/vendor_passthru", badBody, `"text"`, 1, clientsFault},
@@ -216,6 +217,7 @@ var excuses = []struct {
 	{"PUT nodes/{}/states/console", waiting, "", 1, notServed},
 	{"PUT nodes/{}/states/secure_boot", good, "", 1, atOnce},
 	{"GET nodes/{}/management/boot_device/supported", good, "", 1, otherHardware},
+	{"GET nodes/{}/validate", good, "", 1, foreignHere},
 	{"GET conductors/{}", good, "", 1, otherHardware},
 	{"GET drivers", good, "", 1, otherHardware},
 	{"GET drivers/{}", good, "", 30, otherHardware},

@@ -137,7 +137,7 @@ func (c cloud) drivers() {
 	c.ok("driver's methods", err)
 	c.same("driver's methods", len(methods), 0)
 	_, err = drivers.GetDriverDiskProperties(ctx, c.ServiceClient, "fake-hardware").Extract()
-	c.refused("disk properties", err, http.StatusBadRequest)
+	c.refused("disk properties", err, http.StatusNotFound)
 	_, err = drivers.GetDriverDetails(ctx, c.ServiceClient, "nonsense").Extract()
 	c.refused("no such driver", err, http.StatusNotFound)
 
