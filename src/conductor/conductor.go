@@ -368,7 +368,7 @@ func (t *Task) onHardware(ctx context.Context, call func(*driver.Node) error) er
 	}
 	n := &driver.Node{
 		UUID: t.Node.UUID, Name: t.Node.Name, Info: t.Node.Details.DriverInfo.Map(), Properties: t.Node.Details.Properties.Map(),
-		State: maps.Clone(state),
+		State: maps.Clone(state), Log: t.c.log,
 	}
 	for _, p := range ports {
 		n.MACs = append(n.MACs, p.Address)

@@ -18,6 +18,10 @@ type Node struct {
 	Properties map[string]any
 	MACs       []string // of its ports, lower case, with colons
 
+	// Log is for what people should know and no error tells: a command that could only be honoured in part, a try that
+	// failed before another went well. nil: nobody listens. Use it by Logger.
+	Log *slog.Logger
+
 	// State is the driver's own: what it wants to find again at the next call, also in another process. The
 	// conductor stores it with the node when a call ends, also one that failed.
 	State map[string]string
@@ -31,6 +35,14 @@ func (n Node) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, n.Label()) 
 
 // LogValue implements slog.LogValuer, for the same reason.
 func (n Node) LogValue() slog.Value { return slog.StringValue(n.Label()) }
+
+// Logger is Log, with the node named, or one that drops all.
+func (n Node) Logger() *slog.Logger {
+	if n.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return n.Log.With("node", n.UUID)
+}
 
 // Remember sets an entry of the driver's own state; an empty value removes it.
 func (n *Node) Remember(key, value string) {
@@ -52,6 +64,13 @@ type Power interface {
 	Switch(ctx context.Context, n *Node, target baremetal.PowerTarget) error
 	// PowerTargets are those that the hardware can honour at all: Wake-on-LAN cannot switch off.
 	PowerTargets() []baremetal.PowerTarget
+}
+
+// Blind is Power of hardware that cannot be asked: its PowerState is what it was last told, and the server may have been
+// switched by other means since. So [SetPower] sends the command also to a server that is believed to be there.
+type Blind interface {
+	Power
+	Blind()
 }
 
 // BootDevice chooses what a server boots from.

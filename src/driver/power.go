@@ -11,7 +11,8 @@ import (
 )
 
 // SetPower brings a server into the power state that target asks for, and waits, at the pace given, until the hardware
-// says that it is there. A server that is there already is left alone; one that is off is switched on by a reboot.
+// says that it is there. A server that is there already is left alone, unless its hardware is [Blind]; one that is off is
+// switched on by a reboot.
 //
 // Hardware that does not answer is asked again until the pace's limit: BMCs fall silent for seconds while they
 // switch. Errors: [ErrUnsupported] before anything is sent, a [PowerError] when the hardware does not follow, and what
@@ -25,14 +26,18 @@ func SetPower(ctx context.Context, p Power, n *Node, target baremetal.PowerTarge
 		return "", err
 	}
 	end := target.End()
+	_, blind := p.(Blind)
 	reboots := target == baremetal.TargetReboot || target == baremetal.TargetSoftReboot
 	switch {
-	case !reboots && now == end:
+	case !reboots && now == end && !blind:
 		return now, nil
 	case reboots && now != baremetal.PowerOn:
 		target = baremetal.TargetOn
 	}
 	if err := p.Switch(ctx, n, target); err != nil {
+		if refused, ok := errors.AsType[*PowerError](err); ok && refused.Last == "" {
+			refused.Last = now
+		}
 		return now, err
 	}
 	goal := fmt.Sprintf("node %s to be %s", n.Label(), end)
