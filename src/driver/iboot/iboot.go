@@ -1,0 +1,197 @@
+package iboot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"bosh-ironic-cpi/src/baremetal"
+	"bosh-ironic-cpi/src/driver"
+	"bosh-ironic-cpi/src/secret"
+	"bosh-ironic-cpi/src/wait"
+)
+
+// Spec is the driver's line in the table.
+var Spec = driver.Spec{
+	Name:  "iboot",
+	About: "Dataprobe iBoot power strips, by DxP",
+	Keys: []driver.Key{
+		{Name: "iboot_address", Meaning: "name or IP address of the iBoot", Required: true},
+		{Name: "iboot_username", Meaning: "user of the iBoot who may switch the relay, of 21 bytes at most", Required: true},
+		{Name: "iboot_password", Meaning: "the user's password, of 21 bytes at most", Required: true, Secret: true},
+		{Name: "iboot_relay_id", Meaning: "relay (outlet) that the node hangs on, counted from 1", Default: "1"},
+		{Name: "iboot_port", Meaning: "TCP port of DxP", Default: "9100"},
+		{Name: "iboot_max_retry", Meaning: "how often a command that failed is tried again", Default: "3"},
+		{Name: "iboot_retry_interval", Meaning: "seconds between two tries", Default: "1"},
+		{Name: "iboot_reboot_delay", Meaning: "seconds that a reboot leaves the node without power", Default: "5"},
+	},
+	New: func() any { return hardware{patience: 10 * time.Second} },
+}
+
+type hardware struct {
+	patience time.Duration // how long a try may take in all
+}
+
+var (
+	_ driver.Power     = hardware{}
+	_ driver.Validator = hardware{}
+)
+
+// A relay is what a node hangs on, and how it is reached.
+type relay struct {
+	client
+	id            byte // from 1
+	retries       int
+	between, dark time.Duration
+	node          *driver.Node
+}
+
+func (h hardware) relay(n *driver.Node) (r relay, err error) {
+	if err := Spec.Check(n.Info); err != nil {
+		return r, err
+	}
+	integer := func(key string, otherwise, least, most int) (number int) {
+		if err == nil {
+			number, err = n.Integer(key, otherwise, least, most)
+		}
+		return number
+	}
+	seconds := func(key string, otherwise time.Duration) (d time.Duration) {
+		if err == nil {
+			d, err = n.Seconds(key, otherwise, 5*time.Minute)
+		}
+		return d
+	}
+	short := func(key string) string {
+		text := n.Text(key, "")
+		if err == nil && (len(text) > nameSize || text == "" || strings.Contains(text, "\x00")) {
+			err = &driver.ParameterError{Key: key, Problem: fmt.Sprintf("is no text of 1 to %d bytes, which is what DxP has room for", nameSize)}
+		}
+		return text
+	}
+	r = relay{
+		id:      byte(integer("iboot_relay_id", 1, 1, 255)), //nolint:gosec // in range
+		retries: integer("iboot_max_retry", 3, 0, 100),
+		between: seconds("iboot_retry_interval", time.Second), dark: seconds("iboot_reboot_delay", 5*time.Second),
+		node: n,
+	}
+	address, port := strings.Trim(n.Text("iboot_address", ""), "[]"), integer("iboot_port", 9100, 1, 65535)
+	r.client = client{
+		address: net.JoinHostPort(address, strconv.Itoa(port)),
+		user:    short("iboot_username"), password: secret.New(short("iboot_password")), patience: h.patience,
+	}
+	return r, err
+}
+
+// PowerTargets is what a relay can do.
+func (hardware) PowerTargets() []baremetal.PowerTarget {
+	return []baremetal.PowerTarget{baremetal.TargetOn, baremetal.TargetOff, baremetal.TargetReboot}
+}
+
+// Validate implements driver.Validator.
+func (h hardware) Validate(n *driver.Node) error {
+	_, err := h.relay(n)
+	return err
+}
+
+// PowerState reads the relay; empty: the device tells something that is neither on nor off.
+func (h hardware) PowerState(ctx context.Context, n *driver.Node) (baremetal.PowerState, error) {
+	r, err := h.relay(n)
+	if err != nil {
+		return "", err
+	}
+	var told byte
+	err = r.try(ctx, "read", func(ctx context.Context) (err error) {
+		told, err = r.read(ctx, r.id)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	return map[byte]baremetal.PowerState{off: baremetal.PowerOff, on: baremetal.PowerOn}[told], nil
+}
+
+// Switch changes the relay. A reboot switches it off, and on again after iboot_reboot_delay.
+func (h hardware) Switch(ctx context.Context, n *driver.Node, target baremetal.PowerTarget) error {
+	if !slices.Contains(h.PowerTargets(), target) {
+		return fmt.Errorf("power target %q on an iBoot: %w", target, driver.ErrUnsupported)
+	}
+	r, err := h.relay(n)
+	if err != nil {
+		return err
+	}
+	switch target {
+	case baremetal.TargetOff:
+		return r.change(ctx, target, off)
+	case baremetal.TargetReboot:
+		if err := r.change(ctx, target, off); err != nil {
+			return err
+		}
+		err := wait.Pause(ctx, r.dark)
+		if err == nil {
+			err = r.change(ctx, target, on)
+		}
+		if err != nil {
+			return fmt.Errorf("reboot node %s, which is off now: %w", n.Label(), err)
+		}
+		return nil
+	}
+	return r.change(ctx, target, on)
+}
+
+// change switches the relay on the way to a target.
+func (r relay) change(ctx context.Context, target baremetal.PowerTarget, state byte) error {
+	err := r.try(ctx, map[byte]string{off: "switch off", on: "switch on"}[state], func(ctx context.Context) error {
+		return r.client.change(ctx, r.id, state)
+	})
+	if errors.Is(err, errRefused) {
+		return &driver.PowerError{Target: target, Cause: err}
+	}
+	return err
+}
+
+// try does something until it goes well, or has failed once more than there are retries.
+func (r relay) try(ctx context.Context, op string, once func(context.Context) error) error {
+	var failed error
+	for attempt := 1; ; attempt++ {
+		err := once(ctx)
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil && failed == nil:
+			return r.named(op, ctx.Err())
+		case ctx.Err() != nil:
+			return r.named(op, fmt.Errorf("%w (%w)", ctx.Err(), failed))
+		case attempt > r.retries:
+			return r.named(op, err)
+		}
+		failed = err
+		r.node.Logger().WarnContext(ctx, "an iBoot did not do as it was told; trying again", "addr", r.address, "op", op, "attempt", attempt, "err", err)
+		if wait.Pause(ctx, r.between) != nil {
+			return r.named(op, fmt.Errorf("%w (%w)", ctx.Err(), failed))
+		}
+	}
+}
+
+// named says where an error comes from, and what to check.
+func (r relay) named(op string, err error) error {
+	if tooShort, ok := errors.AsType[*shortError](err); ok {
+		return &driver.ParameterError{Key: "iboot_relay_id", Problem: fmt.Sprintf("is %d, and the iBoot at %s of node %s tells of %d relays",
+			r.id, r.address, r.node.Label(), tooShort.relays)}
+	}
+	hint := ""
+	switch {
+	case errors.Is(err, errRefused):
+		hint = ": check that it has this relay, and that iboot_username may switch it"
+	case errors.Is(err, driver.ErrAuthentication):
+		hint = ": check iboot_username and iboot_password"
+	case errors.Is(err, driver.ErrUnreachable):
+		hint = ": check iboot_address and iboot_port, and that the iBoot has DxP enabled without AES"
+	}
+	return fmt.Errorf("%s relay %d of the iBoot at %s for node %s: %w%s", op, r.id, r.address, r.node.Label(), err, hint)
+}
