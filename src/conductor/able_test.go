@@ -107,7 +107,8 @@ func TestClassicDrivers(t *testing.T) {
 		{"fake_ssh", "", "ssh", "fake", ""},
 		{"fake_ssh", "direct", "ssh", "direct", ""},
 		{"agent_ipmitool", "", "", "", "which supports driver ipmi"},
-		{"staging-wol", "", "", "", "which supports driver wol"},
+		{"staging-wol", "", "wol", "direct", ""},
+		{"pxe_iboot", "", "iboot", "direct", ""},
 	}
 	for _, tt := range tests {
 		n := &conductor.Node{Driver: tt.driver}

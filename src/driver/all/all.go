@@ -4,12 +4,14 @@ package all
 import (
 	"bosh-ironic-cpi/src/driver"
 	"bosh-ironic-cpi/src/driver/fake"
+	"bosh-ironic-cpi/src/driver/iboot"
+	"bosh-ironic-cpi/src/driver/wol"
 )
 
 // Table has every driver, and the hardware types that are made of them.
 func Table() driver.Table {
 	return driver.Table{
-		Specs: []driver.Spec{fake.Spec},
+		Specs: []driver.Spec{fake.Spec, iboot.Spec, wol.Spec},
 		Types: []driver.HardwareType{
 			{
 				Name: "fake-hardware", About: "no hardware: for tests and for trying things out",
@@ -18,9 +20,21 @@ func Table() driver.Table {
 				},
 			},
 			{
+				Name: "iboot", About: "servers on a Dataprobe iBoot power strip",
+				Enabled: map[string][]string{
+					"power": {"iboot"}, "management": {"noop", "fake"}, "vendor": {"no-vendor"}, "inspect": {"no-inspect"},
+				},
+			},
+			{
 				Name: "manual-management", About: "servers that somebody switches by hand, or that a power interface of another type can reach",
 				Enabled: map[string][]string{
 					"power": {"fake"}, "management": {"noop", "fake"}, "vendor": {"no-vendor", "fake"}, "inspect": {"no-inspect"},
+				},
+			},
+			{
+				Name: "wol", About: "servers that Wake-on-LAN switches on, and somebody else off",
+				Enabled: map[string][]string{
+					"power": {"wol"}, "management": {"noop", "fake"}, "vendor": {"no-vendor"}, "inspect": {"no-inspect"},
 				},
 			},
 		},
