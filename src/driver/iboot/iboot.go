@@ -158,24 +158,27 @@ func (r relay) change(ctx context.Context, target baremetal.PowerTarget, state b
 // try does something until it goes well, or has failed once more than there are retries.
 func (r relay) try(ctx context.Context, op string, once func(context.Context) error) error {
 	var failed error
-	for attempt := 1; ; attempt++ {
+	for attempt := 1; ctx.Err() == nil; attempt++ {
 		err := once(ctx)
-		switch {
-		case err == nil:
+		if err == nil {
 			return nil
-		case ctx.Err() != nil && failed == nil:
-			return r.named(op, ctx.Err())
-		case ctx.Err() != nil:
-			return r.named(op, fmt.Errorf("%w (%w)", ctx.Err(), failed))
-		case attempt > r.retries:
-			return r.named(op, err)
+		}
+		if ctx.Err() != nil {
+			break
 		}
 		failed = err
+		if attempt > r.retries {
+			return r.named(op, failed)
+		}
 		r.node.Logger().WarnContext(ctx, "an iBoot did not do as it was told; trying again", "addr", r.address, "op", op, "attempt", attempt, "err", err)
 		if wait.Pause(ctx, r.between) != nil {
-			return r.named(op, fmt.Errorf("%w (%w)", ctx.Err(), failed))
+			break
 		}
 	}
+	if failed == nil {
+		return r.named(op, ctx.Err())
+	}
+	return r.named(op, fmt.Errorf("%w (%w)", ctx.Err(), failed))
 }
 
 // named says where an error comes from, and what to check.

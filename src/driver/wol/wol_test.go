@@ -334,7 +334,8 @@ func TestSwitch(t *testing.T) {
 	}
 }
 
-// W11: upstream logs a warning that it ignores a timeout. Here it is the context's, and it counts: nothing to warn of.
+// W11: upstream logs a warning that it ignores a timeout. Here it is the context's, or the pace's (TestIBootByAPI), and it
+// counts: nothing to warn of.
 func TestW11Timeout(t *testing.T) {
 	l := listen(t)
 	n := l.node(mac, otherMAC)
