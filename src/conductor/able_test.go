@@ -89,7 +89,7 @@ func TestWhatHardwareCannotDo(t *testing.T) {
 			t.Errorf("%s %s: %v; want %q, and the node as it was", tt.verb, tt.node, err, tt.want)
 		}
 	}
-	if err := c.ChangePower(t.Context(), "available", baremetal.TargetOff); err == nil || !strings.Contains(err.Error(), "does not support the power state") {
+	if err := c.ChangePower(t.Context(), "available", baremetal.TargetOff, 0); err == nil || !strings.Contains(err.Error(), "does not support the power state") {
 		t.Errorf("power off: %v", err)
 	}
 }

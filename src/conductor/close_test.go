@@ -81,7 +81,7 @@ func TestClosedRefuses(t *testing.T) {
 		"active": func() error {
 			return c.Provision(t.Context(), uuidOf(1), conductor.Request{Verb: baremetal.VerbActive})
 		},
-		"power on": func() error { return c.ChangePower(t.Context(), uuidOf(1), baremetal.TargetOn) },
+		"power on": func() error { return c.ChangePower(t.Context(), uuidOf(1), baremetal.TargetOn, 0) },
 	} {
 		err := ask()
 		if n := r.node(uuidOf(1)); err == nil || n.Reservation != "" || n.ProvisionState != baremetal.Available {

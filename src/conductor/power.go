@@ -3,9 +3,11 @@ package conductor
 import (
 	"context"
 	"slices"
+	"time"
 
 	"bosh-ironic-cpi/src/baremetal"
 	"bosh-ironic-cpi/src/driver"
+	"bosh-ironic-cpi/src/wait"
 )
 
 // SetPower switches the node and stores its power state.
@@ -55,8 +57,9 @@ func (t *Task) SetBootDevice(ctx context.Context, device string, persistent bool
 	return t.onHardware(ctx, func(n *driver.Node) error { return b.SetBootDevice(ctx, n, device, persistent) })
 }
 
-// ChangePower accepts a power change and has a worker carry it out.
-func (c *Conductor) ChangePower(ctx context.Context, ident string, target baremetal.PowerTarget) error {
+// ChangePower accepts a power change and has a worker carry it out. limit is how long the hardware may take to follow; 0:
+// what the configuration says.
+func (c *Conductor) ChangePower(ctx context.Context, ident string, target baremetal.PowerTarget, limit time.Duration) error {
 	if err := c.begin(); err != nil {
 		return err
 	}
@@ -77,15 +80,19 @@ func (c *Conductor) ChangePower(ctx context.Context, ident string, target bareme
 		c.end()
 		return err
 	}
-	c.run(n, func(ctx context.Context, t *Task) { t.changePower(ctx, target) })
+	pace := c.cfg.PowerPace
+	if limit > 0 {
+		pace.Limit = limit
+	}
+	c.run(n, func(ctx context.Context, t *Task) { t.changePower(ctx, target, pace) })
 	return nil
 }
 
-func (t *Task) changePower(ctx context.Context, target baremetal.PowerTarget) {
+func (t *Task) changePower(ctx context.Context, target baremetal.PowerTarget, pace wait.Pace) {
 	var state baremetal.PowerState
 	p, _ := t.c.hardware(t.Node, "power").(driver.Power)
 	failure := t.onHardware(ctx, func(n *driver.Node) (err error) {
-		state, err = driver.SetPower(ctx, p, n, target, t.c.cfg.PowerPace)
+		state, err = driver.SetPower(ctx, p, n, target, pace)
 		return err
 	})
 	err := t.save(ctx, func(tx Tx, n *Node) error {

@@ -53,7 +53,7 @@ func TestStoreRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.wait(t)
-	if err := c.ChangePower(t.Context(), uuidOf(2), baremetal.TargetOn); err != nil {
+	if err := c.ChangePower(t.Context(), uuidOf(2), baremetal.TargetOn, 0); err != nil {
 		t.Fatal(err)
 	}
 	kept.full.Store(true)
@@ -62,7 +62,7 @@ func TestStoreRefuses(t *testing.T) {
 	for range workers + 1 {
 		for what, err := range map[string]error{
 			"manage":    c.Provision(t.Context(), uuidOf(2), conductor.Request{Verb: baremetal.VerbManage}),
-			"power on":  c.ChangePower(t.Context(), uuidOf(2), baremetal.TargetOn),
+			"power on":  c.ChangePower(t.Context(), uuidOf(2), baremetal.TargetOn, 0),
 			"heartbeat": c.Continue(t.Context(), uuidOf(2), "call"),
 			"recovery":  c.Recover(t.Context()),
 		} {
@@ -98,7 +98,7 @@ func TestUnsureWhetherStored(t *testing.T) {
 	c := r.start("here", s, func(cfg *conductor.Config) { cfg.Store = unsure })
 	r.put(conductor.Node{UUID: uuidOf(1), ProvisionState: baremetal.Available})
 	unsure.lose.Store(2) // the second change is stored, and nobody is told so
-	if err := c.ChangePower(t.Context(), uuidOf(1), baremetal.TargetOn); err != nil {
+	if err := c.ChangePower(t.Context(), uuidOf(1), baremetal.TargetOn, 0); err != nil {
 		t.Fatal(err)
 	}
 	r.idle(c)

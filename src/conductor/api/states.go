@@ -3,9 +3,11 @@ package api
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"bosh-ironic-cpi/src/baremetal"
 	"bosh-ironic-cpi/src/conductor"
@@ -77,9 +79,12 @@ func (c *call) setPower() error {
 	}
 	target := baremetal.PowerTarget(text)
 	soft := target == baremetal.TargetSoftOff || target == baremetal.TargetSoftReboot
-	if v, given := body["timeout"]; c.minor < 27 && (soft || given) {
+	v, given := body["timeout"]
+	seconds, number := v.(float64)
+	switch {
+	case c.minor < 27 && (soft || given):
 		return errTooNew
-	} else if seconds, ok := v.(float64); given && (!ok || seconds <= 0 || seconds != float64(int(seconds))) {
+	case given && (!number || seconds <= 0 || seconds > math.MaxInt32 || seconds != math.Trunc(seconds)):
 		return invalid("timeout has to be positive integer")
 	}
 	known := []baremetal.PowerTarget{baremetal.TargetOn, baremetal.TargetOff, baremetal.TargetReboot, baremetal.TargetSoftOff, baremetal.TargetSoftReboot}
@@ -94,7 +99,7 @@ func (c *call) setPower() error {
 		}
 		return invalid(`The requested action "%s" can not be performed on node "%s" while it is in state "%v".`, target, ident, now)
 	}
-	if err := c.conductor.ChangePower(c.r.Context(), ident, target); err != nil {
+	if err := c.conductor.ChangePower(c.r.Context(), ident, target, time.Duration(seconds)*time.Second); err != nil {
 		return err
 	}
 	return c.accepted("nodes/" + ident + "/states")

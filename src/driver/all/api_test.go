@@ -6,11 +6,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,6 +29,25 @@ import (
 type conductorAPI struct {
 	t   *testing.T
 	url string
+	log *journal
+}
+
+// A journal is a log that may be read while it is written.
+type journal struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (j *journal) Write(b []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(b)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
 }
 
 func startAPI(t *testing.T) conductorAPI {
@@ -35,10 +56,11 @@ func startAPI(t *testing.T) conductorAPI {
 	if err != nil {
 		t.Fatal(err)
 	}
+	log := &journal{}
 	direct := deploy.NewDirect(deploy.Ramdisk{})
 	c, err := conductor.New(conductor.Config{
 		Hostname: "127.0.0.1", Store: kept, Drivers: all.Table(), AutomatedClean: true,
-		Deployers: map[string]conductor.Deployer{"direct": direct},
+		Deployers: map[string]conductor.Deployer{"direct": direct}, Log: slog.New(slog.NewTextHandler(log, nil)),
 	})
 	if err == nil {
 		err = c.Start(t.Context())
@@ -57,7 +79,7 @@ func startAPI(t *testing.T) conductorAPI {
 			t.Error(err)
 		}
 	})
-	return conductorAPI{t, web.URL}
+	return conductorAPI{t, web.URL, log}
 }
 
 // send sends a request and wants its status.
@@ -171,7 +193,7 @@ func TestIBootByAPI(t *testing.T) {
 	a := startAPI(t)
 	info := map[string]any{
 		"iboot_address": "127.0.0.1", "iboot_port": pdu.Addr().Port, "iboot_username": "admin", "iboot_password": "hunter2",
-		"iboot_relay_id": "2", "iboot_max_retry": 0, "iboot_reboot_delay": 0,
+		"iboot_relay_id": "2", "iboot_max_retry": 1, "iboot_retry_interval": 0, "iboot_reboot_delay": 0,
 	}
 	node := a.enrol("staging-iboot", info)
 	for _, tt := range []struct {
@@ -187,10 +209,21 @@ func TestIBootByAPI(t *testing.T) {
 	if want := "does not support the power state: soft power off"; !strings.Contains(text, want) {
 		t.Errorf("%s; want %q", text, want)
 	}
+	// One that does not follow is given the time that the request says, and not the conductor's half minute.
+	pdu.Break(dxp.Faults{Stuck: true})
+	begin := time.Now()
+	a.send(http.StatusAccepted, "PUT", "/v1/nodes/"+node+"/states/power", map[string]any{"target": "power on", "timeout": 1})
+	n := a.settled(node)
+	if want := "Failed to change power state to 'power on': it is power off"; n["last_error"] != want || time.Since(begin) > 15*time.Second {
+		t.Errorf("after %s: %v; want %q", time.Since(begin), n["last_error"], want)
+	}
 	pdu.Break(dxp.Faults{Reset: true})
 	a.send(http.StatusAccepted, "PUT", "/v1/nodes/"+node+"/states/power", map[string]any{"target": "power on"})
-	n := a.settled(node)
+	n = a.settled(node)
 	if text := fmt.Sprint(n); !strings.Contains(fmt.Sprint(n["last_error"]), "check iboot_address") || strings.Contains(text, "hunter2") {
 		t.Errorf("%s; want an error that says what to check, and no password", text)
+	}
+	if log := a.log.String(); !strings.Contains(log, "trying again\" node="+node) || strings.Contains(log, "hunter2") {
+		t.Errorf("log: %s; want a warning of the first try, and no password", log)
 	}
 }
