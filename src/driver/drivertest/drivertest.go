@@ -24,6 +24,8 @@ type Rig struct {
 	// WrongPassword, Silent and Unreachable change the node so that its hardware refuses the password, follows no
 	// command, does not answer. nil: the hardware has no such thing.
 	WrongPassword, Silent, Unreachable func(n *driver.Node)
+	// AlwaysPersistent is hardware that knows no boot device for one boot: it takes one, and says that it stays.
+	AlwaysPersistent bool
 	// Pace is how long the hardware takes to switch.
 	Pace wait.Pace
 }
@@ -175,7 +177,7 @@ func (r Rig) bootDevice(t *testing.T, b driver.BootDevice) {
 				t.Fatalf("set %s: %v", device, err)
 			}
 			got, lasting, err := b.BootDevice(t.Context(), n)
-			if err != nil || got != device || lasting != persistent {
+			if err != nil || got != device || lasting != (persistent || r.AlwaysPersistent) {
 				t.Errorf("set %s, persistent %t: reads %s, %t, %v", device, persistent, got, lasting, err)
 			}
 		}
