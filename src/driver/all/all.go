@@ -6,12 +6,14 @@ import (
 	"bosh-ironic-cpi/src/driver/fake"
 	"bosh-ironic-cpi/src/driver/iboot"
 	"bosh-ironic-cpi/src/driver/wol"
+	"bosh-ironic-cpi/src/driver/ssh"
 )
 
 // Table has every driver, and the hardware types that are made of them.
 func Table() driver.Table {
 	return driver.Table{
 		Specs: []driver.Spec{fake.Spec, iboot.Spec, wol.Spec},
+		Specs: []driver.Spec{fake.Spec, ssh.Spec},
 		Types: []driver.HardwareType{
 			{
 				Name: "fake-hardware", About: "no hardware: for tests and for trying things out",
@@ -36,6 +38,8 @@ func Table() driver.Table {
 				Enabled: map[string][]string{
 					"power": {"wol"}, "management": {"noop", "fake"}, "vendor": {"no-vendor"}, "inspect": {"no-inspect"},
 				},
+				Name: "ssh", About: "virtual machines of test beds, by virsh over SSH, as pxe_ssh did",
+				Enabled: map[string][]string{"power": {"ssh"}, "management": {"ssh"}, "vendor": {"no-vendor"}, "inspect": {"no-inspect"}},
 			},
 		},
 	}
