@@ -12,6 +12,7 @@ import (
 	"bosh-ironic-cpi/src/baremetal"
 	bmc "bosh-ironic-cpi/src/bmc/virsh"
 	"bosh-ironic-cpi/src/driver"
+	"bosh-ironic-cpi/src/virsh"
 	"bosh-ironic-cpi/src/wait"
 )
 
@@ -81,6 +82,22 @@ func TestVirshFails(t *testing.T) {
 		"virsh destroy node2: exit status 1: error: Failed to destroy domain 'node2'; error: Requested operation is not valid: domain is not running") {
 		t.Errorf("off when it is off: %v", err)
 	}
+}
+
+// Behind awk, virsh's exit status is lost: what it says is not.
+func TestVirshFailsInAPipe(t *testing.T) {
+	_, n := start(t)
+	s, err := read(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := fast.dial(t.Context(), n, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
+	_, err = r.run(t.Context(), virsh.BootDevice, "nosuch", "")
+	wants(t, err, nil, "virsh dumpxml nosuch: error: failed to get domain 'nosuch'")
 }
 
 func TestHangingCommand(t *testing.T) {
