@@ -62,13 +62,13 @@ func newBareMetal(t *testing.T) bareMetal {
 }
 
 // do sends a request that has to succeed, and returns the answer.
-func (b bareMetal) do(method, path string, body any) (answer map[string]any) {
+func (b bareMetal) do(ctx context.Context, method, path string, body any) (answer map[string]any) {
 	b.t.Helper()
 	in, err := json.Marshal(body)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	r, err := http.NewRequestWithContext(b.t.Context(), method, b.web.URL+path, bytes.NewReader(in))
+	r, err := http.NewRequestWithContext(ctx, method, b.web.URL+path, bytes.NewReader(in))
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -91,25 +91,25 @@ func (b bareMetal) do(method, path string, body any) (answer map[string]any) {
 func throughAPI(t *testing.T, n *driver.Node, secretKey string) {
 	t.Helper()
 	b := newBareMetal(t)
-	made := b.do(http.MethodPost, "/v1/nodes", map[string]any{"driver": "fake_ssh", "name": "web-1", "driver_info": n.Info})
+	made := b.do(t.Context(), http.MethodPost, "/v1/nodes", map[string]any{"driver": "fake_ssh", "name": "web-1", "driver_info": n.Info})
 	if made["driver"] != "ssh" || made["power_interface"] != "ssh" || made["management_interface"] != "ssh" {
 		t.Errorf("fake_ssh became driver %v, power %v, management %v; want ssh", made["driver"], made["power_interface"], made["management_interface"])
 	}
 	for _, mac := range n.MACs {
-		b.do(http.MethodPost, "/v1/ports", map[string]any{"node_uuid": made["uuid"], "address": mac})
+		b.do(t.Context(), http.MethodPost, "/v1/ports", map[string]any{"node_uuid": made["uuid"], "address": mac})
 	}
-	valid := b.do(http.MethodGet, "/v1/nodes/web-1/validate", nil)
+	valid := b.do(t.Context(), http.MethodGet, "/v1/nodes/web-1/validate", nil)
 	for _, kind := range []string{"power", "management"} {
 		if v, _ := valid[kind].(map[string]any); v["result"] != true {
 			t.Errorf("validate %s: %v", kind, v)
 		}
 	}
 	for _, target := range []string{"power on", "rebooting", "power off"} {
-		b.do(http.MethodPut, "/v1/nodes/web-1/states/power", map[string]any{"target": target})
+		b.do(t.Context(), http.MethodPut, "/v1/nodes/web-1/states/power", map[string]any{"target": target})
 		want := strings.Replace(target, "rebooting", "power on", 1)
 		var node map[string]any
-		err := wait.Until(t.Context(), wait.Pace{Every: 20 * time.Millisecond, Limit: time.Minute}, want, func(context.Context) (bool, string, error) {
-			node = b.do(http.MethodGet, "/v1/nodes/web-1", nil)
+		err := wait.Until(t.Context(), wait.Pace{Every: 20 * time.Millisecond, Limit: time.Minute}, want, func(ctx context.Context) (bool, string, error) {
+			node = b.do(ctx, http.MethodGet, "/v1/nodes/web-1", nil)
 			return node["reservation"] == nil && node["target_power_state"] == nil, "busy", nil
 		})
 		if err != nil || node["power_state"] != want || node["last_error"] != nil {
@@ -119,8 +119,8 @@ func throughAPI(t *testing.T, n *driver.Node, secretKey string) {
 			t.Errorf("driver_info %s is not masked", secretKey)
 		}
 	}
-	b.do(http.MethodPut, "/v1/nodes/web-1/management/boot_device", map[string]any{"boot_device": "pxe", "persistent": false})
-	if got := b.do(http.MethodGet, "/v1/nodes/web-1/management/boot_device", nil); got["boot_device"] != "pxe" || got["persistent"] != true {
+	b.do(t.Context(), http.MethodPut, "/v1/nodes/web-1/management/boot_device", map[string]any{"boot_device": "pxe", "persistent": false})
+	if got := b.do(t.Context(), http.MethodGet, "/v1/nodes/web-1/management/boot_device", nil); got["boot_device"] != "pxe" || got["persistent"] != true {
 		t.Errorf("boot device %v; want pxe, persistent", got)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"bosh-ironic-cpi/src/baremetal"
 	bmc "bosh-ironic-cpi/src/bmc/virsh"
 	"bosh-ironic-cpi/src/driver"
@@ -114,6 +116,24 @@ func TestEndlessAnswer(t *testing.T) {
 	host.Host.Break(bmc.Faults{Flood: true})
 	_, err := fast.PowerState(t.Context(), n)
 	wants(t, err, nil, "virsh list --all --name: the answer is longer than")
+}
+
+// When a call ends, so has all that it started, whatever became of it.
+func TestNothingStaysOpen(t *testing.T) {
+	host, n := start(t)
+	before := goleak.IgnoreCurrent()
+	for _, fault := range []bmc.Faults{{}, {Error: "error: no\n"}, {Flood: true}, {Hang: true}} {
+		host.Host.Break(fault)
+		impatient := fast
+		impatient.command = 100 * time.Millisecond
+		if _, err := impatient.PowerState(t.Context(), n); (err != nil) != (fault != bmc.Faults{}) {
+			t.Errorf("%+v: %v", fault, err)
+		}
+	}
+	n.Info["ssh_password"] = "letmein"
+	_, err := fast.PowerState(t.Context(), n)
+	wants(t, err, driver.ErrAuthentication)
+	goleak.VerifyNone(t, before)
 }
 
 // A caller that gives up is let go at once: at the door, before sshd speaks, and in the middle of a command.

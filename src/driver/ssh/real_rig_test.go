@@ -61,7 +61,7 @@ func startReal(t *testing.T, more ...string) *real {
 			t.Skip(text)
 		}
 	}
-	dir, err := os.MkdirTemp("", "ssh-") // short: a socket's path has 107 bytes
+	dir, err := os.MkdirTemp("", "ssh-") //nolint:usetesting // open to nobody, and short: a socket's path has 107 bytes
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,6 +78,7 @@ func startReal(t *testing.T, more ...string) *real {
 	r.write("authorized_keys", fmt.Sprintf("restrict,command=\"%s/obeys\" %s\nrestrict,command=\"%s/lies\" %s\n", dir, r.key.public, dir, r.liar.public), 0o600)
 	// HOME keeps what this machine's users have in their .bashrc out of it: bash reads that for sshd's commands, too.
 	r.write("sshd_config", fmt.Sprintf(`ListenAddress 127.0.0.1:%d
+HostKey %s/rsa_key
 HostKey %s/host_key
 AuthorizedKeysFile %s/authorized_keys
 StrictModes no
@@ -89,7 +90,7 @@ PidFile none
 MaxStartups 10:100:10
 SetEnv HOME=%s
 %s
-`, r.port, dir, dir, dir, strings.Join(more, "\n")), 0o600)
+`, r.port, dir, dir, dir, dir, strings.Join(more, "\n")), 0o600)
 	r.startSSHD()
 	return r
 }
@@ -115,7 +116,7 @@ func (r *real) libvirtd() {
 		if err := os.Chown(home, nobody, nobody); err != nil {
 			r.t.Fatal(err)
 		}
-		if err := os.Chmod(r.dir, 0o755); err != nil { //nolint:gosec // nobody goes through
+		if err := os.Chmod(r.dir, 0o755); err != nil { // nobody goes through
 			r.t.Fatal(err)
 		}
 	}
@@ -184,7 +185,7 @@ func (r *real) run(daemon *exec.Cmd) (said func() string) {
 func (r *real) startSSHD() {
 	r.t.Helper()
 	if os.Getuid() == 0 {
-		if err := os.MkdirAll("/run/sshd", 0o755); err != nil { //nolint:gosec // as Debian's service does
+		if err := os.MkdirAll("/run/sshd", 0o755); err != nil { // as Debian's service does
 			r.t.Fatal(err)
 		}
 	}
@@ -193,14 +194,15 @@ func (r *real) startSSHD() {
 		r.t.Fatal(err)
 	}
 	r.write("host_key", form(r.t, key, "").private, 0o600)
+	r.write("rsa_key", pemRSA(r.t).private, 0o600) // a host has several: which one is asked for must not change
 	r.sshd = exec.CommandContext(r.t.Context(), "/usr/sbin/sshd", "-D", "-e", "-f", filepath.Join(r.dir, "sshd_config"))
 	said := r.run(r.sshd)
 	err = wait.Until(r.t.Context(), wait.Pace{Every: 20 * time.Millisecond, Limit: 30 * time.Second}, "sshd", func(ctx context.Context) (bool, string, error) {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(r.port)))
-		if err != nil {
-			return false, err.Error(), nil
+		if err == nil {
+			err = conn.Close()
 		}
-		return true, "", conn.Close()
+		return err == nil, fmt.Sprint(err), nil
 	})
 	if err != nil {
 		r.t.Fatalf("%v\n%s", err, said())
