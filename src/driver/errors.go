@@ -13,6 +13,8 @@ var (
 	ErrUnreachable    = errors.New("hardware does not answer")
 	ErrAuthentication = errors.New("hardware refuses the credentials")
 	ErrUnsupported    = errors.New("not supported by this hardware")
+	// ErrOddState is what PowerState says of a server that is neither on nor off: asleep, or hung. It can be switched.
+	ErrOddState = errors.New("neither on nor off")
 )
 
 // A ParameterError is a key of driver_info, or an argument, that is missing or makes no sense.

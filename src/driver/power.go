@@ -15,14 +15,14 @@ import (
 // switched on by a reboot.
 //
 // Hardware that does not answer is asked again until the pace's limit: BMCs fall silent for seconds while they
-// switch. Errors: [ErrUnsupported] before anything is sent, a [PowerError] when the hardware does not follow, and what
-// the driver says.
+// switch. A server that is neither on nor off ([ErrOddState]) is switched as one whose state is not known. Errors:
+// [ErrUnsupported] before anything is sent, a [PowerError] when the hardware does not follow, and what the driver says.
 func SetPower(ctx context.Context, p Power, n *Node, target baremetal.PowerTarget, pace wait.Pace) (baremetal.PowerState, error) {
 	if !slices.Contains(p.PowerTargets(), target) {
 		return "", fmt.Errorf("power target %q: %w", target, ErrUnsupported)
 	}
 	now, err := p.PowerState(ctx, n)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrOddState) {
 		return "", err
 	}
 	end := target.End()
@@ -48,6 +48,8 @@ func SetPower(ctx context.Context, p Power, n *Node, target baremetal.PowerTarge
 		switch {
 		case errors.Is(err, ErrUnreachable):
 			return false, "no answer", nil
+		case errors.Is(err, ErrOddState):
+			return false, ErrOddState.Error(), nil
 		case err != nil:
 			return false, "", err
 		}
