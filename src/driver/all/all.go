@@ -3,6 +3,7 @@ package all
 
 import (
 	"bosh-ironic-cpi/src/driver"
+	"bosh-ironic-cpi/src/driver/amt"
 	"bosh-ironic-cpi/src/driver/fake"
 	"bosh-ironic-cpi/src/driver/iboot"
 	"bosh-ironic-cpi/src/driver/wol"
@@ -14,7 +15,17 @@ func Table() driver.Table {
 	return driver.Table{
 		Specs: []driver.Spec{fake.Spec, iboot.Spec, wol.Spec},
 		Specs: []driver.Spec{fake.Spec, ssh.Spec},
+		Specs: []driver.Spec{
+			amt.Spec,
+			fake.Spec,
+		},
 		Types: []driver.HardwareType{
+			{
+				Name: "amt", About: "business PCs and workstations with Intel AMT (vPro)",
+				Enabled: map[string][]string{
+					"power": {"amt"}, "management": {"amt"}, "vendor": {"no-vendor"}, "inspect": {"no-inspect"},
+				},
+			},
 			{
 				Name: "fake-hardware", About: "no hardware: for tests and for trying things out",
 				Enabled: map[string][]string{

@@ -24,6 +24,7 @@ func TestTable(t *testing.T) {
 	}
 	for _, name := range []string{"fake-hardware", "iboot", "manual-management", "wol"} {
 	for _, name := range []string{"fake-hardware", "manual-management", "ssh"} {
+	for _, name := range []string{"amt", "fake-hardware", "manual-management"} {
 		if _, ok := table.Type(name); !ok {
 			t.Errorf("no hardware type %s", name)
 		}
