@@ -185,6 +185,12 @@ func TestNetwork(t *testing.T) {
 		t.Errorf("probe with an ended context = %v", err)
 	}
 	for _, host := range []string{"127.0.0.1", "::1"} {
+		here, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+		if err != nil {
+			t.Logf("no %s here: %v", host, err)
+			continue
+		}
+		here.Close()
 		to := net.IPAddr{IP: net.ParseIP(host)}
 		conn, _, _, err := listen(to)
 		if err != nil {
