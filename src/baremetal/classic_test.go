@@ -14,6 +14,8 @@ func TestClassicDriver(t *testing.T) {
 		{"fake_ssh", "ssh", "fake", true},
 		{"fake", "fake-hardware", "fake", true},
 		{"staging-wol", "wol", "", true},
+		{"pxe_amt", "amt", "direct", true},
+		{"staging-amt", "amt", "", true},
 		{"staging-nm", "nm", "", true},
 		{"ipmi", "", "", false},
 		{"agent_unheard_of", "", "", false},

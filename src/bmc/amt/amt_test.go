@@ -99,3 +99,43 @@ func TestBootOnce(t *testing.T) {
 		t.Errorf("boots %q; want %q: on twice is one boot", b.Boots(), want)
 	}
 }
+
+// Credentials that were seen are stale, and so are those of another run.
+func TestReplay(t *testing.T) {
+	b := New(Config{Username: "admin", Password: "P@ssw0rd"})
+	ask := func(authorization string) (int, http.Header) {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/wsman", strings.NewReader(""))
+		r.Header.Set("Authorization", authorization)
+		b.ServeHTTP(w, r)
+		return w.Code, w.Header()
+	}
+	_, header := ask("")
+	challenge, err := digest.FindChallenge(header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := func(count int) string {
+		c, err := digest.Digest(challenge, digest.Options{Method: http.MethodPost, URI: "/wsman", Username: "admin", Password: "P@ssw0rd", Count: count})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.String()
+	}
+	for i, step := range []struct {
+		authorization string
+		in            bool
+	}{{said(1), true}, {said(1), false}, {said(3), true}, {said(2), false}, {said(4), true}} {
+		status, header := ask(step.authorization)
+		if got := status != http.StatusUnauthorized; got != step.in {
+			t.Errorf("request %d: status %d; want it let in: %t", i, status, step.in)
+		}
+		if stale := strings.Contains(header.Get("WWW-Authenticate"), `stale="true"`); stale == step.in {
+			t.Errorf("request %d: challenge %q", i, header.Get("WWW-Authenticate"))
+		}
+	}
+	b.ForgetNonces()
+	if status, header := ask(said(5)); !strings.Contains(header.Get("WWW-Authenticate"), `stale="true"`) {
+		t.Errorf("a forgotten nonce: %d %v; want it stale", status, header)
+	}
+}

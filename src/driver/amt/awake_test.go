@@ -16,6 +16,7 @@ import (
 
 	bmc "bosh-ironic-cpi/src/bmc/amt"
 	"bosh-ironic-cpi/src/driver"
+	"bosh-ironic-cpi/src/wait"
 )
 
 // A wire is a socket for ICMP on which nobody answers before the given ping.
@@ -140,28 +141,45 @@ func TestA17IntervalZero(t *testing.T) {
 	}
 }
 
-// Not covered upstream: many at once, on few nodes, on all of them, for one process.
+// A slow prober takes its time, as real engines do that wake up.
+type slow struct{ counter }
+
+func (s *slow) probe(ctx context.Context, host string, port int) error {
+	if err := wait.Pause(ctx, time.Second); err != nil {
+		return err
+	}
+	return s.counter.probe(ctx, host, port)
+}
+
+// Not covered upstream: many at once, on few nodes.
 func TestAwakeIsSafeForMany(t *testing.T) {
-	pings := &counter{}
-	a := &awake{prober: pings}
-	var all sync.WaitGroup
-	for i := range 200 {
-		all.Go(func() {
-			at := info{address: "10.0.4.7", port: 16992, awakeInterval: time.Minute}
-			if err := a.ensure(t.Context(), fmt.Sprint(i%10), at); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	all.Wait()
-	if pings.count() != 10 {
-		t.Errorf("%d pings; want 10: one for each node", pings.count())
-	}
+	synctest.Test(t, func(t *testing.T) {
+		pings := &slow{}
+		a := &awake{prober: pings}
+		start := time.Now()
+		var all sync.WaitGroup
+		for i := range 200 {
+			all.Go(func() {
+				at := info{address: "10.0.4.7", port: 16992, awakeInterval: time.Minute}
+				if err := a.ensure(t.Context(), fmt.Sprint(i%10), at); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if pings.count() != 10 || time.Since(start) != time.Second {
+			t.Errorf("%d pings in %s; want 10, one for each node, side by side", pings.count(), time.Since(start))
+		}
+	})
+}
+
+func TestAwakeIsBounded(t *testing.T) {
+	a := &awake{}
 	for i := range maxAwake + 5 {
 		a.note(fmt.Sprint("node ", i))
 	}
-	if len(a.seen) > maxAwake {
-		t.Errorf("%d are remembered; want at most %d", len(a.seen), maxAwake)
+	if len(a.seen) > maxAwake || !a.fresh(fmt.Sprint("node ", maxAwake+4), time.Minute) {
+		t.Errorf("%d are remembered; want at most %d, and the last of all", len(a.seen), maxAwake)
 	}
 }
 

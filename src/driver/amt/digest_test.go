@@ -1,10 +1,14 @@
 package amt
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	bmc "bosh-ironic-cpi/src/bmc/amt"
@@ -24,6 +28,12 @@ func (s *spy) wrap(h http.Handler) http.Handler {
 		s.mu.Unlock()
 		h.ServeHTTP(w, r)
 	})
+}
+
+func (s *spy) all() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.said)
 }
 
 // Every digest that AMT may ask for, on a server that reckons it by itself.
@@ -52,15 +62,16 @@ func TestNonceIsUsedAgain(t *testing.T) {
 	if err := newHardware(nil).Switch(t.Context(), n, on); err != nil { // three exchanges
 		t.Fatal(err)
 	}
-	if len(s.said) != 4 || s.said[0] != "" || b.Refusals() != 1 {
-		t.Fatalf("requests with %q, %d refused; want one without credentials and three with", s.said, b.Refusals())
+	sent := s.all()
+	if len(sent) != 4 || sent[0] != "" || b.Refusals() != 1 {
+		t.Fatalf("requests with %q, %d refused; want one without credentials and three with", sent, b.Refusals())
 	}
 	for i, count := range []string{"nc=00000001", "nc=00000002", "nc=00000003"} {
-		if !strings.Contains(s.said[i+1], count) {
-			t.Errorf("request %d has %q; want %s", i+1, s.said[i+1], count)
+		if !strings.Contains(sent[i+1], count) {
+			t.Errorf("request %d has %q; want %s", i+1, sent[i+1], count)
 		}
 	}
-	if strings.Contains(strings.Join(s.said, ""), password) {
+	if strings.Contains(strings.Join(sent, ""), password) {
 		t.Error("the password went over the wire")
 	}
 }
@@ -91,24 +102,28 @@ func TestRefused(t *testing.T) {
 	b, n := newBMC(t, bmc.Config{}, s.wrap)
 	n.Info["amt_password"] = "wrong"
 	err := newHardware(nil).Switch(t.Context(), n, on)
-	if !errors.Is(err, driver.ErrAuthentication) || len(s.said) != 2 || len(b.Calls()) > 0 {
-		t.Errorf("Switch = %v after %d requests; want %v after 2", err, len(s.said), driver.ErrAuthentication)
+	if !errors.Is(err, driver.ErrAuthentication) || len(s.all()) != 2 || len(b.Calls()) > 0 {
+		t.Errorf("Switch = %v after %d requests; want %v after 2", err, len(s.all()), driver.ErrAuthentication)
 	}
 	said(t, err, "3f2c", "127.0.0.1:", "amt_username", "amt_password")
 
-	// A password that is changed while we switch.
+	// A password that is changed while we switch: one request with the old nonce, one with the new, and no more.
+	var refused atomic.Int32
 	_, n = newBMC(t, bmc.Config{}, func(h http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.ContentLength > 1000 { // the request for a power state, and not the look at it
-				w.Header().Set("WWW-Authenticate", `Digest realm="x", nonce="y", qop="auth"`)
-				w.WriteHeader(http.StatusUnauthorized)
+			text, _ := io.ReadAll(r.Body)
+			if !strings.Contains(string(text), "RequestPowerStateChange") {
+				r.Body = io.NopCloser(bytes.NewReader(text))
+				h.ServeHTTP(w, r)
 				return
 			}
-			h.ServeHTTP(w, r)
+			refused.Add(1)
+			w.Header().Set("WWW-Authenticate", `Digest realm="x", nonce="y", qop="auth"`)
+			w.WriteHeader(http.StatusUnauthorized)
 		})
 	})
-	if err := newHardware(nil).Switch(t.Context(), n, on); !errors.Is(err, driver.ErrAuthentication) {
-		t.Errorf("Switch = %v; want %v, without more attempts", err, driver.ErrAuthentication)
+	if err := newHardware(nil).Switch(t.Context(), n, on); !errors.Is(err, driver.ErrAuthentication) || refused.Load() != 2 {
+		t.Errorf("Switch = %v after %d requests; want %v after 2", err, refused.Load(), driver.ErrAuthentication)
 	}
 
 	_, n = newBMC(t, bmc.Config{}, func(http.Handler) http.Handler {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -113,15 +114,15 @@ func TestDriverInfoFaults(t *testing.T) {
 
 // A24: the management interface is the same driver, so what it validates is the same. It connects to nobody.
 func TestA24ValidateConnectsToNobody(t *testing.T) {
-	requests := 0
+	var requests atomic.Int32
 	_, n := newBMC(t, bmc.Config{}, func(h http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { requests++; h.ServeHTTP(w, r) })
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { requests.Add(1); h.ServeHTTP(w, r) })
 	})
 	n.Info["amt_awake_interval"] = 60
 	var pings counter
 	var v driver.Validator = newHardware(&pings)
-	if err := v.Validate(n); err != nil || requests != 0 || pings.count() != 0 {
-		t.Errorf("Validate = %v, with %d requests and %d pings; want none", err, requests, pings.count())
+	if err := v.Validate(n); err != nil || requests.Load() != 0 || pings.count() != 0 {
+		t.Errorf("Validate = %v, with %d requests and %d pings; want none", err, requests.Load(), pings.count())
 	}
 	if _, ok := v.(driver.BootDevice); !ok {
 		t.Error("the driver that validates is not the one of the management interface")

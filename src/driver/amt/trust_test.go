@@ -164,7 +164,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	_, n := newBMC(t, bmc.Config{}, func(http.Handler) http.Handler {
 		return http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect)
 	})
-	if _, err := newHardware(nil).PowerState(t.Context(), n); err == nil || len(s.said) > 0 {
-		t.Errorf("PowerState = %v, with %d requests elsewhere; want an error and none", err, len(s.said))
+	if _, err := newHardware(nil).PowerState(t.Context(), n); err == nil || len(s.all()) > 0 {
+		t.Errorf("PowerState = %v, with %d requests elsewhere; want an error and none", err, len(s.all()))
 	}
 }
