@@ -25,7 +25,7 @@ func TestEnabled(t *testing.T) {
 	}{
 		{name: "nothing said"},
 		{name: "types", types: []string{"fake-hardware"}},
-		{name: "a type that is not there", types: []string{"ipmy"}, want: `enabled hardware type "ipmy": there is none of that name; known: fake-hardware`},
+		{name: "a type that is not there", types: []string{"ipmy"}, want: `enabled hardware type "ipmy": there is none of that name; known: amt, fake-hardware`},
 		{name: "interfaces", enabled: lists{"deploy": {"direct"}, "inspect": {"agent", "fake"}}},
 		{name: "no such kind", enabled: lists{"deployment": {"direct"}}, want: `"deployment" is no kind of interface`},
 		{name: "no such interface", enabled: lists{"deploy": {"iscsi"}}, want: `enabled deploy interface "iscsi"`},
@@ -33,7 +33,7 @@ func TestEnabled(t *testing.T) {
 			name: "one that only another type can have", types: []string{"manual-management"}, enabled: lists{"bios": {"fake"}},
 			want: `enabled bios interface "fake": no enabled hardware type can have it; known: no-bios`,
 		},
-		{name: "a type without any", enabled: lists{"management": {"noop"}}, want: "hardware type fake-hardware: no management interface that it can have is enabled; enable one of fake"},
+		{name: "a type without any", types: []string{"fake-hardware"}, enabled: lists{"management": {"fake"}, "power": {}}, want: "hardware type fake-hardware: no power interface that it can have is enabled; enable one of fake"},
 		{name: "a default", enabled: lists{"deploy": {"direct"}}, defaults: map[string]string{"deploy": "direct"}},
 		{
 			name: "a default that is not enabled", enabled: lists{"deploy": {"direct"}}, defaults: map[string]string{"deploy": "fake"},

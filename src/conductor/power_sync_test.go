@@ -2,6 +2,7 @@ package conductor_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -44,7 +45,8 @@ func (r *rig) metered(m *meter) *conductor.Conductor {
 	m.asked, m.gate = map[string]int{}, newGate(r.t)
 	return r.start("here", &script{}, func(cfg *conductor.Config) {
 		cfg.Drivers = all.Table()
-		cfg.Drivers.Specs[0].New = func() any { return m }
+		i := slices.IndexFunc(cfg.Drivers.Specs, func(s driver.Spec) bool { return s.Name == "fake" })
+		cfg.Drivers.Specs[i].New = func() any { return m }
 	})
 }
 

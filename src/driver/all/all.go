@@ -6,18 +6,19 @@ import (
 	"bosh-ironic-cpi/src/driver/amt"
 	"bosh-ironic-cpi/src/driver/fake"
 	"bosh-ironic-cpi/src/driver/iboot"
-	"bosh-ironic-cpi/src/driver/wol"
 	"bosh-ironic-cpi/src/driver/ssh"
+	"bosh-ironic-cpi/src/driver/wol"
 )
 
 // Table has every driver, and the hardware types that are made of them.
 func Table() driver.Table {
 	return driver.Table{
-		Specs: []driver.Spec{fake.Spec, iboot.Spec, wol.Spec},
-		Specs: []driver.Spec{fake.Spec, ssh.Spec},
 		Specs: []driver.Spec{
 			amt.Spec,
 			fake.Spec,
+			iboot.Spec,
+			ssh.Spec,
+			wol.Spec,
 		},
 		Types: []driver.HardwareType{
 			{
@@ -45,12 +46,16 @@ func Table() driver.Table {
 				},
 			},
 			{
+				Name: "ssh", About: "virtual machines of test beds, by virsh over SSH, as pxe_ssh did",
+				Enabled: map[string][]string{
+					"power": {"ssh"}, "management": {"ssh"}, "vendor": {"no-vendor"}, "inspect": {"no-inspect"},
+				},
+			},
+			{
 				Name: "wol", About: "servers that Wake-on-LAN switches on, and somebody else off",
 				Enabled: map[string][]string{
 					"power": {"wol"}, "management": {"noop", "fake"}, "vendor": {"no-vendor"}, "inspect": {"no-inspect"},
 				},
-				Name: "ssh", About: "virtual machines of test beds, by virsh over SSH, as pxe_ssh did",
-				Enabled: map[string][]string{"power": {"ssh"}, "management": {"ssh"}, "vendor": {"no-vendor"}, "inspect": {"no-inspect"}},
 			},
 		},
 	}

@@ -22,9 +22,7 @@ func TestTable(t *testing.T) {
 			t.Errorf("driver %s has no power", s.Name)
 		}
 	}
-	for _, name := range []string{"fake-hardware", "iboot", "manual-management", "wol"} {
-	for _, name := range []string{"fake-hardware", "manual-management", "ssh"} {
-	for _, name := range []string{"amt", "fake-hardware", "manual-management"} {
+	for _, name := range []string{"amt", "fake-hardware", "iboot", "manual-management", "ssh", "wol"} {
 		if _, ok := table.Type(name); !ok {
 			t.Errorf("no hardware type %s", name)
 		}
