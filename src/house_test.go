@@ -172,7 +172,6 @@ func TestProgramsStayLight(t *testing.T) {
 	never := []struct {
 		program, dependency, why string
 	}{
-		{"cmd/", "testing", "no program carries test code"},
 		{"cmd/ironic_cpi", module + "repository/server", "it starts in milliseconds"},
 		{"cmd/ironic_cpi", module + "registry/server", "it starts in milliseconds"},
 		{"cmd/ironic_cpi", module + "virshproxy", "it starts in milliseconds"},
@@ -185,6 +184,34 @@ func TestProgramsStayLight(t *testing.T) {
 				t.Errorf("src/%s depends on %s, and must not: %s; go mod why -m and go list -deps find the way",
 					p.short(), rule.dependency, rule.why)
 			}
+		}
+	}
+}
+
+// Whoever brings the package testing into a program, ours or a library, is named. gofish does, by a file of its own tests' helpers
+// that is not called a test (schemas/testutil.go); it adds no flag and 1 MB with all of gofish.
+func TestNoProgramCarriesTestCode(t *testing.T) {
+	list := exec.CommandContext(t.Context(), "go", "list", "-deps", "-e", "-json=ImportPath,Imports,Standard", "./src/cmd/...")
+	list.Dir = top
+	out, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	house := rows(t)
+	for answers := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p struct {
+			ImportPath string
+			Imports    []string
+			Standard   bool
+		}
+		if err := answers.Decode(&p); errors.Is(err, io.EOF) {
+			return
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		forTests := house[strings.TrimPrefix(p.ImportPath, module)].testOnly
+		if slices.Contains(p.Imports, "testing") && !p.Standard && !forTests && p.ImportPath != "github.com/stmcginnis/gofish/schemas" {
+			t.Errorf("%s imports testing, and a program imports it: no program carries test code", p.ImportPath)
 		}
 	}
 }

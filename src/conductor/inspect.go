@@ -132,6 +132,9 @@ func inventoryOf(node string, inv inventory.Inventory) NodeInventory {
 			"cpu":    map[string]any{"count": inv.CPUs, "architecture": inv.Architecture},
 			"memory": map[string]any{"physical_mb": inv.MemoryMB},
 			"boot":   map[string]any{"current_boot_mode": inv.BootMode},
+			"system_vendor": map[string]any{
+				"manufacturer": inv.Manufacturer, "product_name": inv.Product, "serial_number": inv.Serial,
+			},
 		}),
 		Plugin: rawJSON(map[string]any{}),
 	}

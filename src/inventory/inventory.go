@@ -24,6 +24,9 @@ var ErrNotAnInventory = errors.New("not an inventory")
 
 // An Inventory is what a ramdisk found. What it did not say is zero.
 type Inventory struct {
+	Manufacturer string // of the server, with Product and Serial
+	Product      string
+	Serial       string
 	Architecture string // as the kernel says: x86_64, aarch64
 	CPUs         int    // logical processors
 	MemoryMB     int    // MiB that are installed, else what the kernel sees
@@ -76,8 +79,11 @@ func Decode(report []byte) (Inventory, error) {
 
 // agentForm reads ironic-python-agent's inventory. top holds root_disk beside it, or in Ironic's plugin_data.
 func agentForm(top, inventory object) Inventory {
-	cpu, memory := inventory.object("cpu"), inventory.object("memory")
+	cpu, memory, vendor := inventory.object("cpu"), inventory.object("memory"), inventory.object("system_vendor")
 	inv := Inventory{
+		Manufacturer: vendor.text("manufacturer"),
+		Product:      vendor.text("product_name"),
+		Serial:       vendor.text("serial_number"),
 		Architecture: cpu.text("architecture"),
 		CPUs:         int(cpu.number("count")),
 		MemoryMB:     int(memory.number("physical_mb")),

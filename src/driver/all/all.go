@@ -8,6 +8,8 @@ import (
 	"bosh-ironic-cpi/src/driver/iboot"
 	"bosh-ironic-cpi/src/driver/ssh"
 	"bosh-ironic-cpi/src/driver/wol"
+	"bosh-ironic-cpi/src/driver/ilo"
+	"bosh-ironic-cpi/src/driver/redfish"
 )
 
 // Table has every driver, and the hardware types that are made of them.
@@ -20,6 +22,7 @@ func Table() driver.Table {
 			ssh.Spec,
 			wol.Spec,
 		},
+		Specs: []driver.Spec{fake.Spec, ilo.Spec, ilo.Spec5, redfish.Spec},
 		Types: []driver.HardwareType{
 			{
 				Name: "amt", About: "business PCs and workstations with Intel AMT (vPro)",
@@ -55,6 +58,21 @@ func Table() driver.Table {
 				Name: "wol", About: "servers that Wake-on-LAN switches on, and somebody else off",
 				Enabled: map[string][]string{
 					"power": {"wol"}, "management": {"noop", "fake"}, "vendor": {"no-vendor"}, "inspect": {"no-inspect"},
+				Name: "redfish", About: "servers whose BMC speaks Redfish, of any vendor",
+				Enabled: map[string][]string{
+					"power": {"redfish"}, "management": {"redfish", "noop"}, "vendor": {"redfish", "no-vendor"}, "inspect": {"redfish", "no-inspect"},
+				},
+			},
+			{
+				Name: "ilo", About: "HPE ProLiant servers with an iLO 4 or later",
+				Enabled: map[string][]string{
+					"power": {"ilo"}, "management": {"ilo"}, "vendor": {"ilo", "no-vendor"}, "inspect": {"ilo", "no-inspect"},
+				},
+			},
+			{
+				Name: "ilo5", About: "the same, with Ironic's names for an iLO 5 or later",
+				Enabled: map[string][]string{
+					"power": {"ilo"}, "management": {"ilo5"}, "vendor": {"ilo", "no-vendor"}, "inspect": {"ilo", "no-inspect"},
 				},
 			},
 		},

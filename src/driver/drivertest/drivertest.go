@@ -219,6 +219,9 @@ func (r Rig) media(t *testing.T, v driver.VirtualMedia) {
 				t.Errorf("in %s is %q, %v; want %s", device, got, err, image)
 			}
 		}
+		if err := v.EjectMedia(t.Context(), n, device); err != nil {
+			t.Errorf("eject %s after inserting: %v", device, err)
+		}
 	}
 	if err := v.InsertMedia(t.Context(), n, "gramophone", "http://192.0.2.1/boot.iso"); !errors.Is(err, driver.ErrUnsupported) {
 		t.Errorf("gramophone: %v; want %v", err, driver.ErrUnsupported)
