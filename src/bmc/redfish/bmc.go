@@ -20,6 +20,8 @@ type Config struct {
 	Password string
 	POST     time.Duration // how long a machine that starts is in its self test, when an iLO refuses to set the boot device
 	Hardware Hardware      // the zero value: some
+
+	MoreSystems []string // paths that are listed besides the machine's
 }
 
 // Faults are how hardware fails.
@@ -113,7 +115,7 @@ func (b *BMC) route() {
 		b.handle("GET /redfish/v1/SessionService/Sessions/{id}", b.showSession)
 		b.handle("DELETE /redfish/v1/SessionService/Sessions/{id}", b.closeSession)
 	}
-	b.handle("GET /redfish/v1/Systems", b.list("ComputerSystemCollection", b.system()))
+	b.handle("GET /redfish/v1/Systems", b.list("ComputerSystemCollection", append([]string{b.system()}, b.cfg.MoreSystems...)...))
 	b.handle("GET "+b.system(), b.showSystem)
 	b.handle("PATCH "+b.system(), b.patchSystem)
 	b.handle("POST "+b.system()+"/Actions/ComputerSystem.Reset", b.reset)

@@ -118,7 +118,7 @@ func (b *BMC) insert(_ *http.Request, d *drive, body object) answer {
 	switch {
 	case d.Insert == "" || d.Insert == "patch" || d.Insert == "oem":
 		return *refuse(http.StatusNotFound, "Base.1.5.ActionNotSupported", "InsertMedia", "")
-	case d.Insert == "refuse":
+	case d.Insert == "refuse", m.RefusesAction:
 		return *refuse(http.StatusBadRequest, "Base.1.5.ActionParameterNotSupported", "this drive is the console's", "Image")
 	case image == "":
 		return missing("Image")

@@ -28,6 +28,7 @@ type Model struct {
 	NeedsFlags    bool // inserting wants Inserted and WriteProtected
 	NeedsJSON     bool // an action without a JSON body is refused
 	NeedsIfMatch  bool // PATCH wants If-Match
+	RefusesAction bool // inserting by the standard's action is refused
 	BusyEject     bool // for one request after media is ejected, it is still at it
 	Pretends      bool // says 200 to inserting, and the drive stays empty
 	KeepsImage    bool // an ejected image is still shown, not connected

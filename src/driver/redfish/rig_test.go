@@ -3,6 +3,7 @@ package redfish
 import (
 	"crypto/tls"
 	"encoding/pem"
+	"log/slog"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -37,7 +38,9 @@ func build(t testing.TB, model bmc.Model, change func(*bmc.Config)) *site {
 		change(&cfg)
 	}
 	s.bmc = bmc.New(cfg)
-	s.server = httptest.NewTLSServer(s.bmc)
+	s.server = httptest.NewUnstartedServer(s.bmc)
+	s.server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // of clients that do not trust it
+	s.server.StartTLS()
 	t.Cleanup(s.server.Close)
 	s.node = &driver.Node{UUID: "n1", Name: "rack1-7", Info: map[string]any{
 		"redfish_address": s.server.URL, "redfish_username": user, "redfish_password": password,
