@@ -231,6 +231,9 @@ func link(path string) object { return object{"@odata.id": path} }
 // ServeHTTP implements http.Handler.
 func (b *BMC) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := strings.TrimSuffix(r.URL.Path, "/")
+	if older, is := strings.CutPrefix(path, "/rest/v1"); is && b.cfg.Model.Vendor == "HPE" { // what iLOs had before Redfish
+		path = "/redfish/v1" + older
+	}
 	b.mu.Lock()
 	b.log = append(b.log, r.Method+" "+path)
 	f := b.faults

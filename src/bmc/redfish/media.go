@@ -33,7 +33,19 @@ func (b *BMC) routeMedia() {
 	actions := b.media() + "/{slot}/Actions/"
 	b.handle("POST "+actions+prefix+"InsertMedia", b.onDrive(b.insert))
 	b.handle("POST "+actions+prefix+"EjectMedia", b.onDrive(b.eject))
-	b.handle("POST "+actions+"Oem/{oem}/{action}", b.onDrive(b.oemAction))
+	b.handle("POST "+actions+"Oem/{oem}/{action}", b.onDrive(func(r *http.Request, d *drive, body object) answer {
+		delete(body, "Action") // which may say again what the path says: ilorest does
+		return b.oemAction(r.PathValue("oem"), r.PathValue("action"), d, body)
+	}))
+	if b.cfg.Model.OEM == "Hp" { // as before Redfish
+		b.handle("POST "+b.media()+"/{slot}", b.onDrive(func(_ *http.Request, d *drive, body object) answer {
+			action, _ := body["Action"].(string)
+			target, _ := body["Target"].(string)
+			delete(body, "Action")
+			delete(body, "Target")
+			return b.oemAction(path.Base(target), "."+action, d, body)
+		}))
+	}
 }
 
 func (b *BMC) onDrive(h func(*http.Request, *drive, object) answer) func(*http.Request, object) answer {
@@ -76,7 +88,11 @@ func (b *BMC) showDrive(_ *http.Request, d *drive, _ object) answer {
 	case d.Insert == "action", d.Insert == "refuse", d.Insert == "lose":
 		body["Actions"] = standard
 	}
-	return answer{status: http.StatusOK, body: body, header: map[string]string{"ETag": b.etag()}}
+	allow := "GET, HEAD"
+	if d.Insert == "patch" {
+		allow += ", PATCH"
+	}
+	return answer{status: http.StatusOK, body: body, header: map[string]string{"ETag": b.etag(), "Allow": allow}}
 }
 
 // oemActions are those of an iLO; schema is its generation's prefix.
@@ -147,9 +163,9 @@ func (b *BMC) eject(_ *http.Request, d *drive, _ object) answer {
 	return b.put(d, "")
 }
 
-func (b *BMC) oemAction(r *http.Request, d *drive, body object) answer {
-	m, action := b.cfg.Model, r.PathValue("action")
-	if r.PathValue("oem") != m.OEM {
+func (b *BMC) oemAction(oem, action string, d *drive, body object) answer {
+	m := b.cfg.Model
+	if oem != m.OEM {
 		return *refuse(http.StatusNotFound, "Base.1.5.ActionNotSupported", action, "")
 	}
 	image, _ := body["Image"].(string)

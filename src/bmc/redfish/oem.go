@@ -25,7 +25,8 @@ func (b *BMC) showRoot(*http.Request, object) answer {
 		body["SessionService"] = link("/redfish/v1/SessionService")
 		body["Links"] = object{"Sessions": link(sessions)}
 	}
-	if m.OEM == "Hp" || m.OEM == "Hpe" {
+	if m.Vendor == "HPE" {
+		body["JsonSchemas"], body["Registries"] = link("/redfish/v1/JsonSchemas"), link("/redfish/v1/Registries")
 		version := m.Firmware[strings.LastIndex(m.Firmware, "v")+1:]
 		body["Oem"] = object{m.OEM: object{"Manager": []object{{
 			"ManagerType": m.ManagerModel, "ManagerFirmwareVersion": version, "DefaultLanguage": "en",
@@ -83,7 +84,12 @@ func (b *BMC) routeOEM() {
 		b.handle("POST "+b.manager()+"/Actions/Oem/EID_674_Manager.ImportSystemConfiguration", b.importConfiguration)
 		b.handle("GET /redfish/v1/TaskService/Tasks/{id}", b.showTask)
 	case "Hp":
+		b.handle("POST "+b.system(), b.reset) // with an Action, as before Redfish
 		b.routeSmartStorage()
+	}
+	if b.cfg.Model.Vendor == "HPE" { // ilorest reads what is there of them
+		b.handle("GET /redfish/v1/JsonSchemas", b.list("JsonSchemaFileCollection"))
+		b.handle("GET /redfish/v1/Registries", b.list("MessageRegistryFileCollection"))
 	}
 }
 

@@ -50,7 +50,8 @@ func (b *BMC) listSessions(r *http.Request, _ object) answer {
 	return b.list("SessionCollection", paths...)(r, nil)
 }
 
-func (b *BMC) openSession(_ *http.Request, body object) answer {
+// openSession answers with the session's path, an iLO with its URL.
+func (b *BMC) openSession(r *http.Request, body object) answer {
 	if body["UserName"] != b.cfg.Username || body["Password"] != b.cfg.Password {
 		// Some say back what they refuse.
 		return *refuse(http.StatusUnauthorized, "Base.1.5.InsufficientPrivilege", fmt.Sprintf("refused: %v", body["Password"]), "")
@@ -59,9 +60,12 @@ func (b *BMC) openSession(_ *http.Request, body object) answer {
 	id := fmt.Sprint(b.opened)
 	token := fmt.Sprintf("token-%d-%p", b.opened, b)
 	b.sessions[id] = token
-	path := sessions + "/" + id
+	path, at := sessions+"/"+id, ""
+	if b.cfg.Model.Vendor == "HPE" {
+		at = "https://" + r.Host
+	}
 	return answer{status: http.StatusCreated, body: session(path, id, b.cfg.Username), header: map[string]string{
-		"X-Auth-Token": token, "Location": path,
+		"X-Auth-Token": token, "Location": at + path + "/",
 	}}
 }
 

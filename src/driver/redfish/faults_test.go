@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -92,9 +93,7 @@ func TestFaults(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := build(t, find(t, tt.model), nil)
 			s.bmc.Break(tt.faults)
-			for key, value := range tt.info {
-				s.node.Info[key] = value
-			}
+			maps.Copy(s.node.Info, tt.info)
 			start := time.Now()
 			_, err := hasty.PowerState(t.Context(), s.node)
 			if took := time.Since(start); took > 3*time.Second {
