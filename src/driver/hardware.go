@@ -76,6 +76,7 @@ type Blind interface {
 // BootDevice chooses what a server boots from.
 type BootDevice interface {
 	BootDevices() []string // those that SetBootDevice takes: pxe, disk, cdrom, bios, safe
+	// BootDevice asks the hardware; empty: it does not know, or nothing is chosen.
 	BootDevice(ctx context.Context, n *Node) (device string, persistent bool, err error)
 	SetBootDevice(ctx context.Context, n *Node, device string, persistent bool) error
 }

@@ -32,6 +32,7 @@ type Faults struct {
 	Stuck    bool          // takes power commands and follows none
 	Busy     int           // so many requests are answered with 503
 	NoMedium bool          // the machine cannot fetch images
+	NoEject  bool          // what is in a drive stays there
 }
 
 // A BMC is a server's management controller.

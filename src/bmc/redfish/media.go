@@ -188,6 +188,9 @@ func (b *BMC) put(d *drive, image string) answer {
 	if b.faults.NoMedium && image != "" {
 		return *refuse(http.StatusInternalServerError, "IDRAC.2.8.RAC0720", "Unable to locate the ISO or IMG image file.", "")
 	}
+	if b.faults.NoEject && image == "" {
+		return *refuse(http.StatusConflict, "Base.1.5.ResourceInUse", "the medium is in use", "")
+	}
 	b.version++
 	if image == "" && d.inserted && m.BusyEject {
 		b.busy = 1

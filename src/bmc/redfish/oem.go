@@ -218,6 +218,6 @@ func (b *BMC) showTask(r *http.Request, _ object) answer {
 func (b *BMC) showXML(w http.ResponseWriter, _ *http.Request) {
 	m := b.cfg.Model
 	version := m.Firmware[strings.LastIndex(m.Firmware, "v")+1:]
-	_, _ = fmt.Fprintf(w, "<?xml version=\"1.0\"?><RIMP><HSI><SPN>%s</SPN></HSI><MP><PN>Integrated Lights-Out %s (%s)</PN><FWRI>%s</FWRI></MP></RIMP>",
-		m.Product, m.ManagerModel[4:], m.ManagerModel, version)
+	_, _ = fmt.Fprintf(w, "<?xml version=\"1.0\"?><RIMP><MP><PN>Integrated Lights-Out %s (%s)</PN><FWRI>%s</FWRI></MP></RIMP>",
+		m.ManagerModel[4:], m.ManagerModel, version)
 }

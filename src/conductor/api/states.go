@@ -387,7 +387,9 @@ func (c *call) showBootDevice() error {
 			return nil
 		}
 		device, persistent, err := b.BootDevice(ctx, n)
-		answer["boot_device"], answer["persistent"] = device, persistent
+		if device != "" { // else it is not known, or the server's own order decides
+			answer["boot_device"], answer["persistent"] = device, persistent
+		}
 		return err
 	})
 	if err != nil {

@@ -120,6 +120,18 @@ func TestRequestsOfAStatus(t *testing.T) {
 	}
 }
 
+// A wrong password is sent once where the BMC takes basic authentication: accounts are locked soon enough.
+func TestWrongPasswordIsSentOnce(t *testing.T) {
+	s := build(t, find(t, "plain"), nil)
+	s.node.Info["redfish_password"] = "letmeinletmein"
+	if _, err := quick.PowerState(t.Context(), s.node); !errors.Is(err, driver.ErrAuthentication) {
+		t.Fatal(err)
+	}
+	if requests := s.bmc.Requests(); slices.Contains(requests, "POST /redfish/v1/SessionService/Sessions") || len(requests) != 2 {
+		t.Errorf("%v; want the service root, and one refusal", requests)
+	}
+}
+
 // What is remembered is of one BMC: a node that is given another one looks again.
 func TestAnotherBMC(t *testing.T) {
 	s, other := build(t, find(t, "openbmc"), nil), build(t, find(t, "idrac9"), nil)

@@ -222,6 +222,22 @@ func TestImageThatCannotBeFetched(t *testing.T) {
 	}
 }
 
+// An image that cannot be had out stays, and is not taken for the new one.
+func TestImageThatStays(t *testing.T) {
+	s := build(t, find(t, "plain"), nil)
+	if err := quick.InsertMedia(t.Context(), s.node, "cdrom", iso); err != nil {
+		t.Fatal(err)
+	}
+	s.bmc.Break(bmc.Faults{NoEject: true})
+	for _, err := range []error{
+		quick.InsertMedia(t.Context(), s.node, "cdrom", "http://192.0.2.1/other.iso"), quick.EjectMedia(t.Context(), s.node, "cdrom"),
+	} {
+		if err == nil || !strings.Contains(err.Error(), "drive Cd1") || !strings.Contains(err.Error(), "ResourceInUse") {
+			t.Errorf("%v; want which drive, and why", err)
+		}
+	}
+}
+
 // Ironic's vendor method.
 func TestEjectVmedia(t *testing.T) {
 	method := quick.VendorMethods()[0]

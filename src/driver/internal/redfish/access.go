@@ -61,7 +61,7 @@ const (
 
 // What is remembered of a node.
 const (
-	wayWord    = "redfish_auth"   // the way that worked, where it is not basic
+	authWord   = "redfish_auth"   // the way that worked, where it is not basic
 	systemWord = "redfish_system" // address and path of the only system
 )
 
@@ -98,7 +98,7 @@ func (a Access) connect(ctx context.Context, n *driver.Node) (*bmc, error) {
 	way := a.Auth
 	if way == Auto {
 		way = Basic
-		if n.State[wayWord] == Session {
+		if n.State[authWord] == Session {
 			way = Session
 		}
 	}
@@ -107,7 +107,7 @@ func (a Access) connect(ctx context.Context, n *driver.Node) (*bmc, error) {
 	switch {
 	case err == nil || a.Auth != Auto:
 		return b, err
-	case way == Basic && status(err) == http.StatusUnauthorized && !errors.Is(err, errBasicOffered):
+	case way == Basic && status(err) == http.StatusUnauthorized && !offersBasic(err):
 		other = Session
 	case way == Session && (errors.Is(err, errNoSessions) || status(err) == http.StatusNotFound):
 		other = Basic
@@ -116,16 +116,25 @@ func (a Access) connect(ctx context.Context, n *driver.Node) (*bmc, error) {
 	}
 	b, err = a.open(ctx, n, other)
 	if err == nil {
-		n.Remember(wayWord, strings.TrimPrefix(other, Basic))
+		n.Remember(authWord, strings.TrimPrefix(other, Basic))
 	}
 	return b, err
 }
 
 var (
-	errBasicOffered = errors.New("the BMC takes basic authentication")
-	errNoSessions   = errors.New("the BMC has no sessions")
-	errNoRedfish    = errors.New("there is no Redfish at this address")
+	errNoSessions = errors.New("the BMC has no sessions")
+	errNoRedfish  = errors.New("there is no Redfish at this address")
 )
+
+// basicOffered is a refusal by a BMC that takes basic authentication.
+type basicOffered struct{ error }
+
+func (e basicOffered) Unwrap() error { return e.error }
+
+func offersBasic(err error) bool {
+	_, ok := errors.AsType[basicOffered](err)
+	return ok
+}
 
 // open connects one way, and reads the system.
 func (a Access) open(ctx context.Context, n *driver.Node, way string) (*bmc, error) {
@@ -151,7 +160,7 @@ func (a Access) open(ctx context.Context, n *driver.Node, way string) (*bmc, err
 		}
 	}
 	if status(err) == http.StatusUnauthorized && t.offersBasic() {
-		err = fmt.Errorf("%w: %w", errBasicOffered, err)
+		err = basicOffered{err}
 	}
 	b.close(ctx)
 	return nil, err

@@ -87,9 +87,9 @@ func (a Access) say(err error) string {
 		if len(words) == 0 && e.Message != "" {
 			words = append(words, e.Message)
 		}
-		text = fmt.Sprintf("it answers %d %s", e.HTTPReturnedStatusCode, strings.Join(words, "; "))
+		text = strings.Replace(text, e.Error(), fmt.Sprintf("it answers %d %s", e.HTTPReturnedStatusCode, strings.Join(words, "; ")), 1)
 	} else if outer, ok := errors.AsType[*url.Error](err); ok {
-		text = outer.Err.Error()
+		text = strings.Replace(text, outer.Error(), outer.Err.Error(), 1)
 	}
 	if password := a.Password.Reveal(); password != "" {
 		text = strings.ReplaceAll(text, password, "***")

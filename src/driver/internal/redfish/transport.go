@@ -16,7 +16,7 @@ import (
 
 // largest is how long an answer may be. The longest in the field are firmware inventories and registries, which nobody
 // here asks for.
-const largest = 8 << 20
+const largest = 2 << 20
 
 // A transport carries the requests of one connection. The credentials go to no host but the BMC's: a BMC's answers are
 // full of links, and nobody knows who wrote them.
