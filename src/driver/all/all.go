@@ -6,10 +6,10 @@ import (
 	"bosh-ironic-cpi/src/driver/amt"
 	"bosh-ironic-cpi/src/driver/fake"
 	"bosh-ironic-cpi/src/driver/iboot"
-	"bosh-ironic-cpi/src/driver/ssh"
-	"bosh-ironic-cpi/src/driver/wol"
 	"bosh-ironic-cpi/src/driver/ilo"
 	"bosh-ironic-cpi/src/driver/redfish"
+	"bosh-ironic-cpi/src/driver/ssh"
+	"bosh-ironic-cpi/src/driver/wol"
 )
 
 // Table has every driver, and the hardware types that are made of them.
@@ -19,10 +19,12 @@ func Table() driver.Table {
 			amt.Spec,
 			fake.Spec,
 			iboot.Spec,
+			ilo.Spec,
+			ilo.Spec5,
+			redfish.Spec,
 			ssh.Spec,
 			wol.Spec,
 		},
-		Specs: []driver.Spec{fake.Spec, ilo.Spec, ilo.Spec5, redfish.Spec},
 		Types: []driver.HardwareType{
 			{
 				Name: "amt", About: "business PCs and workstations with Intel AMT (vPro)",
@@ -43,9 +45,27 @@ func Table() driver.Table {
 				},
 			},
 			{
+				Name: "ilo", About: "HPE ProLiant servers with an iLO 4 or later",
+				Enabled: map[string][]string{
+					"power": {"ilo"}, "management": {"ilo"}, "vendor": {"ilo", "no-vendor"}, "inspect": {"ilo", "no-inspect"},
+				},
+			},
+			{
+				Name: "ilo5", About: "the same, with Ironic's names for an iLO 5 or later",
+				Enabled: map[string][]string{
+					"power": {"ilo"}, "management": {"ilo5"}, "vendor": {"ilo", "no-vendor"}, "inspect": {"ilo", "no-inspect"},
+				},
+			},
+			{
 				Name: "manual-management", About: "servers that somebody switches by hand, or that a power interface of another type can reach",
 				Enabled: map[string][]string{
 					"power": {"fake"}, "management": {"noop", "fake"}, "vendor": {"no-vendor", "fake"}, "inspect": {"no-inspect"},
+				},
+			},
+			{
+				Name: "redfish", About: "servers whose BMC speaks Redfish, of any vendor",
+				Enabled: map[string][]string{
+					"power": {"redfish"}, "management": {"redfish", "noop"}, "vendor": {"redfish", "no-vendor"}, "inspect": {"redfish", "no-inspect"},
 				},
 			},
 			{
@@ -58,21 +78,6 @@ func Table() driver.Table {
 				Name: "wol", About: "servers that Wake-on-LAN switches on, and somebody else off",
 				Enabled: map[string][]string{
 					"power": {"wol"}, "management": {"noop", "fake"}, "vendor": {"no-vendor"}, "inspect": {"no-inspect"},
-				Name: "redfish", About: "servers whose BMC speaks Redfish, of any vendor",
-				Enabled: map[string][]string{
-					"power": {"redfish"}, "management": {"redfish", "noop"}, "vendor": {"redfish", "no-vendor"}, "inspect": {"redfish", "no-inspect"},
-				},
-			},
-			{
-				Name: "ilo", About: "HPE ProLiant servers with an iLO 4 or later",
-				Enabled: map[string][]string{
-					"power": {"ilo"}, "management": {"ilo"}, "vendor": {"ilo", "no-vendor"}, "inspect": {"ilo", "no-inspect"},
-				},
-			},
-			{
-				Name: "ilo5", About: "the same, with Ironic's names for an iLO 5 or later",
-				Enabled: map[string][]string{
-					"power": {"ilo"}, "management": {"ilo5"}, "vendor": {"ilo", "no-vendor"}, "inspect": {"ilo", "no-inspect"},
 				},
 			},
 		},

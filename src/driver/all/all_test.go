@@ -22,7 +22,7 @@ func TestTable(t *testing.T) {
 			t.Errorf("driver %s has no power", s.Name)
 		}
 	}
-	for _, name := range []string{"amt", "fake-hardware", "iboot", "manual-management", "ssh", "wol"} {
+	for _, name := range []string{"amt", "fake-hardware", "iboot", "ilo", "ilo5", "manual-management", "redfish", "ssh", "wol"} {
 		if _, ok := table.Type(name); !ok {
 			t.Errorf("no hardware type %s", name)
 		}
