@@ -34,6 +34,7 @@ func ipa1() inventory.Inventory {
 		ByPath: "/dev/disk/by-path/pci-0000:00:17.0-ata-2", HCTL: "1:0:0:0",
 	}
 	return inventory.Inventory{
+		Manufacturer: "Dell Inc.", Product: "PowerEdge R640", Serial: "SN000001",
 		Architecture: "x86_64", CPUs: 32, MemoryMB: 65536, BootMode: "uefi", Disks: []inventory.Disk{ssd, hdd},
 		Interfaces: []inventory.Interface{{"eth0", "52:54:00:aa:00:01"}, {"eth1", "52:54:00:bb:00:01"}},
 		RootDisk:   &ssd,

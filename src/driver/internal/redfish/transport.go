@@ -42,7 +42,6 @@ func newTransport(a Access) (*transport, error) {
 			DialContext:         (&net.Dialer{Timeout: min(a.Timeout, 10*time.Second)}).DialContext,
 			TLSClientConfig:     a.TLS,
 			TLSHandshakeTimeout: min(a.Timeout, 20*time.Second),
-			MaxConnsPerHost:     1, // BMCs are small
 		},
 	}, nil
 }
