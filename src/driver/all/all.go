@@ -10,6 +10,7 @@ import (
 	"bosh-ironic-cpi/src/driver/redfish"
 	"bosh-ironic-cpi/src/driver/ssh"
 	"bosh-ironic-cpi/src/driver/wol"
+	"bosh-ironic-cpi/src/driver/libvirt"
 )
 
 // Table has every driver, and the hardware types that are made of them.
@@ -25,6 +26,7 @@ func Table() driver.Table {
 			ssh.Spec,
 			wol.Spec,
 		},
+		Specs: []driver.Spec{fake.Spec, libvirt.Spec},
 		Types: []driver.HardwareType{
 			{
 				Name: "amt", About: "business PCs and workstations with Intel AMT (vPro)",
@@ -79,6 +81,8 @@ func Table() driver.Table {
 				Enabled: map[string][]string{
 					"power": {"wol"}, "management": {"noop", "fake"}, "vendor": {"no-vendor"}, "inspect": {"no-inspect"},
 				},
+				Name: "libvirt", About: "virtual machines as servers, through the libvirt daemon of their hypervisor",
+				Enabled: map[string][]string{"power": {"libvirt"}, "management": {"libvirt"}, "vendor": {"no-vendor"}, "inspect": {"no-inspect"}},
 			},
 		},
 	}
