@@ -131,7 +131,7 @@ func (d *dialogue) call(procedure uint32, args []byte) (*xdr, error) {
 		return nil, errNoLibvirt
 	}
 	answer := &xdr{rest: packet[headerSize:]}
-	if binary.BigEndian.Uint32(packet[24:]) == 0 {
+	if statusOf(packet) == 0 {
 		return answer, nil
 	}
 	refusal := libvirtrpc.Error{Code: answer.number()}
@@ -148,6 +148,7 @@ const kindReply = 1
 
 func kindOf(packet []byte) uint32   { return binary.BigEndian.Uint32(packet[16:]) }
 func serialOf(packet []byte) uint32 { return binary.BigEndian.Uint32(packet[20:]) }
+func statusOf(packet []byte) uint32 { return binary.BigEndian.Uint32(packet[24:]) }
 
 // readPacket reads one packet whole.
 func readPacket(r io.Reader) ([]byte, error) {

@@ -29,6 +29,9 @@ func newPackets(conn net.Conn) *packets { return &packets{Conn: conn, ended: mak
 func (p *packets) Read(b []byte) (int, error) {
 	for len(p.rest) == 0 {
 		packet, err := readPacket(p.Conn)
+		if err == nil && lies(packet) {
+			err = errNoLibvirt
+		}
 		if err != nil {
 			p.end(err)
 			return 0, err // not as a *net.OpError, which might seem to pass
@@ -40,6 +43,13 @@ func (p *packets) Read(b []byte) (int, error) {
 	n := copy(b, p.rest)
 	p.rest = p.rest[n:]
 	return n, nil
+}
+
+// lies finds a list or text that is longer than its packet: room for all of it would be made before it is read. What is
+// called here is answered by a length first, or a number no greater than the four bytes that it takes, or nothing.
+func lies(packet []byte) bool {
+	body := packet[headerSize:]
+	return kindOf(packet) == kindReply && statusOf(packet) == 0 && len(body) >= 4 && int64(binary.BigEndian.Uint32(body)) > int64(len(body))
 }
 
 func (p *packets) end(err error) {

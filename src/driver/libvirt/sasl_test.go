@@ -27,7 +27,7 @@ func TestSASL(t *testing.T) {
 		{"plain", "unix tls"},
 	}
 	for _, tt := range tests {
-		t.Run(tt.mechanisms, func(t *testing.T) {
+		t.Run("L5 "+tt.mechanisms, func(t *testing.T) {
 			d := startDaemon(t, setting{unix: "sasl", mechanisms: tt.mechanisms})
 			for transport := range strings.FieldsSeq(tt.transports) {
 				n := d.saslNode(transport)
