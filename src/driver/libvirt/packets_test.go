@@ -9,19 +9,21 @@ import (
 	"testing"
 	"time"
 
+	"bosh-ironic-cpi/src/driver"
 	"bosh-ironic-cpi/src/secret"
 )
 
 // script is a connection that says what it was told to, whatever it hears.
 type script struct {
 	net.Conn
-	says *bytes.Reader
+	says  *bytes.Reader
+	heard bytes.Buffer
 }
 
 func said(text []byte) *script { return &script{says: bytes.NewReader(text)} }
 
 func (s *script) Read(b []byte) (int, error)    { return s.says.Read(b) }
-func (s *script) Write(b []byte) (int, error)   { return len(b), nil }
+func (s *script) Write(b []byte) (int, error)   { return s.heard.Write(b) }
 func (s *script) Close() error                  { return nil }
 func (s *script) SetDeadline(_ time.Time) error { return nil }
 
@@ -110,6 +112,18 @@ func TestDaemonThatProvesNothing(t *testing.T) {
 	}
 	if _, err := authenticate(said(saslScript("PLAIN", endless...)), p); err == nil {
 		t.Error("a daemon that comes to no end: no error")
+	}
+}
+
+// On plain TCP others listen, and may be the ones that answer: no password for them, nor what can be guessed from.
+func TestNoPasswordInTheClear(t *testing.T) {
+	p := parameters{username: "admin", Password: secret.New("sesame"), target: target{transport: "tcp", host: "kvm1"}}
+	for _, mechanism := range []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-1,PLAIN"} {
+		s := said(saslScript(mechanism, append([]byte{0, 0, 0, 1}, saslData(nil)...)))
+		_, err := authenticate(s, p)
+		if !errors.Is(err, driver.ErrAuthentication) || s.heard.Len() != 2*headerSize {
+			t.Errorf("a daemon that offers %s: %v, and it hears %q", mechanism, err, s.heard.Bytes())
+		}
 	}
 }
 
