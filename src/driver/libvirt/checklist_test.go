@@ -19,7 +19,7 @@ const twoNICs = `<domain type='test'><name>two</name><memory unit='MiB'>64</memo
 <interface type='network'><mac address='52:54:00:AA:01:01'/><source network='default'/></interface></devices></domain>`
 
 // stuck is a pace for what never comes.
-var stuck = wait.Pace{Every: 10 * time.Millisecond, Limit: 100 * time.Millisecond}
+var stuck = wait.Pace{Every: 10 * time.Millisecond, Limit: 600 * time.Millisecond}
 
 // The rows of staging-drivers' tests, with a real libvirtd behind the faults. The staging driver waited by itself, and
 // answered ERROR where we leave a state that does not come to driver.SetPower, whose PowerError is Ironic's
@@ -32,10 +32,11 @@ func TestChecklist(t *testing.T) {
 	n := d.node(testMAC)
 	n.Info["libvirt_uri"] = uri(f.socket)
 	h := hardware{}
-	power := func(target baremetal.PowerTarget) error {
-		_, err := driver.SetPower(t.Context(), h, n, target, stuck)
+	powerAt := func(pace wait.Pace, target baremetal.PowerTarget) error {
+		_, err := driver.SetPower(t.Context(), h, n, target, pace)
 		return err
 	}
+	power := func(target baremetal.PowerTarget) error { return powerAt(quick, target) }
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -120,7 +121,7 @@ func TestChecklist(t *testing.T) {
 	})
 	t.Run("L20 L35 create, and still off", func(t *testing.T) {
 		f.set(callCreate, fault{pretend: true})
-		wantStuck(power(baremetal.TargetOn), baremetal.PowerOff)
+		wantStuck(powerAt(stuck, baremetal.TargetOn), baremetal.PowerOff)
 	})
 	t.Run("L21 create error", func(t *testing.T) {
 		f.set(callCreate, fault{refuse: "no memory left"})
@@ -136,7 +137,7 @@ func TestChecklist(t *testing.T) {
 	})
 	t.Run("L24 destroy, and still on", func(t *testing.T) {
 		f.set(callDestroy, fault{pretend: true})
-		wantStuck(power(baremetal.TargetOff), baremetal.PowerOn)
+		wantStuck(powerAt(stuck, baremetal.TargetOff), baremetal.PowerOn)
 	})
 	t.Run("L25 destroy error", func(t *testing.T) {
 		f.set(callDestroy, fault{refuse: "it will not die"})
@@ -156,7 +157,7 @@ func TestChecklist(t *testing.T) {
 	})
 	t.Run("L16 cycle, and it stays off", func(t *testing.T) {
 		f.set(callCreate, fault{pretend: true})
-		wantStuck(power(baremetal.TargetReboot), baremetal.PowerOff)
+		wantStuck(powerAt(stuck, baremetal.TargetReboot), baremetal.PowerOff)
 		f.set(0, fault{})
 		must(power(baremetal.TargetReboot)) // of one that is off
 		wantState("running")

@@ -149,11 +149,15 @@ func asNobody(t testing.TB, cmd *exec.Cmd, dir string) {
 	}
 }
 
-// run starts a program, which ends with the test.
+// run starts a program, which ends with the test, and with us if we are killed.
 func run(t testing.TB, cmd *exec.Cmd) {
 	t.Helper()
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGTERM
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -232,4 +236,4 @@ func (d *daemon) node(macs ...string) *driver.Node {
 }
 
 // quick is a pace at which the test driver keeps up.
-var quick = wait.Pace{Every: 10 * time.Millisecond, Limit: 5 * time.Second}
+var quick = wait.Pace{Every: 10 * time.Millisecond, Limit: 20 * time.Second}
