@@ -7,10 +7,10 @@ import (
 	"bosh-ironic-cpi/src/driver/fake"
 	"bosh-ironic-cpi/src/driver/iboot"
 	"bosh-ironic-cpi/src/driver/ilo"
+	"bosh-ironic-cpi/src/driver/libvirt"
 	"bosh-ironic-cpi/src/driver/redfish"
 	"bosh-ironic-cpi/src/driver/ssh"
 	"bosh-ironic-cpi/src/driver/wol"
-	"bosh-ironic-cpi/src/driver/libvirt"
 )
 
 // Table has every driver, and the hardware types that are made of them.
@@ -22,11 +22,11 @@ func Table() driver.Table {
 			iboot.Spec,
 			ilo.Spec,
 			ilo.Spec5,
+			libvirt.Spec,
 			redfish.Spec,
 			ssh.Spec,
 			wol.Spec,
 		},
-		Specs: []driver.Spec{fake.Spec, libvirt.Spec},
 		Types: []driver.HardwareType{
 			{
 				Name: "amt", About: "business PCs and workstations with Intel AMT (vPro)",
@@ -59,6 +59,12 @@ func Table() driver.Table {
 				},
 			},
 			{
+				Name: "libvirt", About: "virtual machines as servers, through the libvirt daemon of their hypervisor",
+				Enabled: map[string][]string{
+					"power": {"libvirt"}, "management": {"libvirt"}, "vendor": {"no-vendor"}, "inspect": {"no-inspect"},
+				},
+			},
+			{
 				Name: "manual-management", About: "servers that somebody switches by hand, or that a power interface of another type can reach",
 				Enabled: map[string][]string{
 					"power": {"fake"}, "management": {"noop", "fake"}, "vendor": {"no-vendor", "fake"}, "inspect": {"no-inspect"},
@@ -81,8 +87,6 @@ func Table() driver.Table {
 				Enabled: map[string][]string{
 					"power": {"wol"}, "management": {"noop", "fake"}, "vendor": {"no-vendor"}, "inspect": {"no-inspect"},
 				},
-				Name: "libvirt", About: "virtual machines as servers, through the libvirt daemon of their hypervisor",
-				Enabled: map[string][]string{"power": {"libvirt"}, "management": {"libvirt"}, "vendor": {"no-vendor"}, "inspect": {"no-inspect"}},
 			},
 		},
 	}
