@@ -106,9 +106,10 @@ func TestClassicDrivers(t *testing.T) {
 		{"pxe_ssh", "", "ssh", "direct", ""},
 		{"fake_ssh", "", "ssh", "fake", ""},
 		{"fake_ssh", "direct", "ssh", "direct", ""},
-		{"agent_ipmitool", "", "", "", "which supports driver ipmi"},
 		{"staging-wol", "", "wol", "direct", ""},
 		{"pxe_iboot", "", "iboot", "direct", ""},
+		{"agent_ipmitool", "", "ipmi", "direct", ""},
+		{"agent_drac", "", "", "", "which supports driver idrac"},
 	}
 	for _, tt := range tests {
 		n := &conductor.Node{Driver: tt.driver}

@@ -2,7 +2,7 @@
 // in which each driver says what it needs, and the one place where commands are waited for.
 //
 // A driver implements the hardware interfaces that its hardware can honour ([Power], [BootDevice], [BootMode],
-// [VirtualMedia], [Vendor], [Inspector]) and nothing else; whoever needs one asks by a type assertion. It gets a
+// [VirtualMedia], [Vendor], [Console], [Inspector]) and nothing else; whoever needs one asks by a type assertion. It gets a
 // [Node] with the operator's driver_info and a small state of its own, sends its command and returns; [SetPower]
 // waits for what the hardware makes of it.
 //

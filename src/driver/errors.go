@@ -17,6 +17,10 @@ var (
 	ErrOddState = errors.New("neither on nor off")
 )
 
+// ErrOffThenOn is what Switch says to a soft reboot, before anything is sent, when the hardware has no command for it:
+// [SetPower] then has it power off softly, and on.
+var ErrOffThenOn = errors.New("a soft reboot of this hardware is a soft power off, and power on")
+
 // A ParameterError is a key of driver_info, or an argument, that is missing or makes no sense.
 type ParameterError struct {
 	Key     string

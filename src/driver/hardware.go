@@ -100,6 +100,13 @@ type MediaReader interface {
 	InsertedMedia(ctx context.Context, n *Node, device string) (url string, err error) // empty: nothing
 }
 
+// Console reaches a server's serial port.
+type Console interface {
+	// Console opens it: what the server writes there is read, what is written is typed. ctx is for the opening; close
+	// it to free the port.
+	Console(ctx context.Context, n *Node) (io.ReadWriteCloser, error)
+}
+
 // Inspector looks into a server without booting it.
 type Inspector interface {
 	Inspect(ctx context.Context, n *Node) (inventory.Inventory, error)

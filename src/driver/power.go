@@ -34,10 +34,17 @@ func SetPower(ctx context.Context, p Power, n *Node, target baremetal.PowerTarge
 	case reboots && now != baremetal.PowerOn:
 		target = baremetal.TargetOn
 	}
-	if err := p.Switch(ctx, n, target); err != nil {
-		if refused, ok := errors.AsType[*PowerError](err); ok && refused.Last == "" {
-			refused.Last = now
+	err = p.Switch(ctx, n, target)
+	if refused, ok := errors.AsType[*PowerError](err); ok && refused.Last == "" {
+		refused.Last = now
+	}
+	switch {
+	case errors.Is(err, ErrOffThenOn):
+		if now, err = SetPower(ctx, p, n, baremetal.TargetSoftOff, pace); err != nil {
+			return now, err
 		}
+		return SetPower(ctx, p, n, baremetal.TargetOn, pace)
+	case err != nil:
 		return now, err
 	}
 	goal := fmt.Sprintf("node %s to be %s", n.Label(), end)

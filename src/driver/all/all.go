@@ -11,6 +11,7 @@ import (
 	"bosh-ironic-cpi/src/driver/redfish"
 	"bosh-ironic-cpi/src/driver/ssh"
 	"bosh-ironic-cpi/src/driver/wol"
+	"bosh-ironic-cpi/src/driver/ipmi"
 )
 
 // Table has every driver, and the hardware types that are made of them.
@@ -27,6 +28,7 @@ func Table() driver.Table {
 			ssh.Spec,
 			wol.Spec,
 		},
+		Specs: []driver.Spec{fake.Spec, ipmi.Spec},
 		Types: []driver.HardwareType{
 			{
 				Name: "amt", About: "business PCs and workstations with Intel AMT (vPro)",
@@ -62,12 +64,15 @@ func Table() driver.Table {
 				Name: "libvirt", About: "virtual machines as servers, through the libvirt daemon of their hypervisor",
 				Enabled: map[string][]string{
 					"power": {"libvirt"}, "management": {"libvirt"}, "vendor": {"no-vendor"}, "inspect": {"no-inspect"},
+				Name: "ipmi", About: "servers with a BMC that speaks IPMI",
+				Enabled: map[string][]string{
+					"power": {"ipmitool", "fake"}, "management": {"ipmitool", "noop", "fake"}, "vendor": {"ipmitool", "no-vendor"}, "inspect": {"no-inspect"},
 				},
 			},
 			{
 				Name: "manual-management", About: "servers that somebody switches by hand, or that a power interface of another type can reach",
 				Enabled: map[string][]string{
-					"power": {"fake"}, "management": {"noop", "fake"}, "vendor": {"no-vendor", "fake"}, "inspect": {"no-inspect"},
+					"power": {"fake", "ipmitool"}, "management": {"noop", "fake"}, "vendor": {"no-vendor", "fake"}, "inspect": {"no-inspect"},
 				},
 			},
 			{
