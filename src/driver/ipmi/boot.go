@@ -43,8 +43,8 @@ func (Driver) BootDevices() []string { return []string{"pxe", "disk", "cdrom", "
 
 // BootDevice implements driver.BootDevice; empty: the BMC has none set, or one that has no name in Ironic. Flags that
 // are not marked valid count too: OpenIPMI marks none, and a boot that is over leaves its device behind.
-func (Driver) BootDevice(ctx context.Context, n *driver.Node) (device string, persistent bool, err error) {
-	err = with(ctx, n, func(b *bmc) error {
+func (d Driver) BootDevice(ctx context.Context, n *driver.Node) (device string, persistent bool, err error) {
+	err = d.with(ctx, n, func(b *bmc) error {
 		if told := n.State[stateBootDevice]; b.force && told != "" && n.State[stateBootOnce] == "" {
 			device, persistent = told, true
 			return nil
@@ -69,7 +69,7 @@ func (d Driver) SetBootDevice(ctx context.Context, n *driver.Node, device string
 	if !slices.Contains(d.BootDevices(), device) {
 		return fmt.Errorf("boot device %q: %w", device, driver.ErrUnsupported)
 	}
-	return with(ctx, n, func(b *bmc) error {
+	return d.with(ctx, n, func(b *bmc) error {
 		// A device that we tell at every power on need not stay with the BMC, which may not be able to keep it.
 		if err := b.setBootDevice(ctx, n, device, persistent && !b.force); err != nil || !b.force {
 			return err
@@ -154,7 +154,7 @@ func (d Driver) SetBootMode(ctx context.Context, n *driver.Node, mode string) er
 	if !slices.Contains(d.BootModes(), mode) {
 		return fmt.Errorf("boot mode %q: %w", mode, driver.ErrUnsupported)
 	}
-	err := with(ctx, n, func(b *bmc) error {
+	err := d.with(ctx, n, func(b *bmc) error {
 		flags, err := b.bootFlags(ctx)
 		if _, refused := errors.AsType[*CompletionError](err); refused {
 			return nil

@@ -9,8 +9,8 @@ import (
 
 // Console implements driver.Console, by serial over LAN. ctx is for the opening; closing ends the session with the BMC,
 // which has room for one console.
-func (Driver) Console(ctx context.Context, n *driver.Node) (console io.ReadWriteCloser, err error) {
-	err = open(ctx, n, func(b *bmc) error {
+func (d Driver) Console(ctx context.Context, n *driver.Node) (console io.ReadWriteCloser, err error) {
+	err = d.open(ctx, n, func(b *bmc) error {
 		c, err := b.session.Console(ctx)
 		if err != nil {
 			b.session.Close(ctx)

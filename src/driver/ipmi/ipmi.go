@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"bosh-ironic-cpi/src/driver"
 	"bosh-ironic-cpi/src/driver/ipmi/rmcp"
@@ -36,7 +37,9 @@ var Spec = driver.Spec{
 }
 
 // A Driver is hardware behind a BMC. The zero value is ready.
-type Driver struct{}
+type Driver struct {
+	tries []time.Duration // see rmcp.Config; tests are impatient
+}
 
 var (
 	_ driver.Power      = Driver{}
@@ -55,8 +58,8 @@ type CompletionError = rmcp.CompletionError
 
 // Raw sends a command to the node's BMC, or to the controller that to leads to, and returns the answer's bytes after the
 // completion code. A completion code other than 0 is a [*CompletionError]; what came with it is returned too.
-func (Driver) Raw(ctx context.Context, n *driver.Node, to *Bridge, netFn, cmd uint8, data []byte) (answer []byte, err error) {
-	err = with(ctx, n, func(b *bmc) error {
+func (d Driver) Raw(ctx context.Context, n *driver.Node, to *Bridge, netFn, cmd uint8, data []byte) (answer []byte, err error) {
+	err = d.with(ctx, n, func(b *bmc) error {
 		if to != nil {
 			b.via = &rmcp.Via{Channel: to.Channel, Target: to.Target, Requester: b.local}
 		}
@@ -85,19 +88,20 @@ const (
 )
 
 // with opens a session for the node and has do use it.
-func with(ctx context.Context, n *driver.Node, do func(*bmc) error) error {
-	return open(ctx, n, func(b *bmc) error {
+func (d Driver) with(ctx context.Context, n *driver.Node, do func(*bmc) error) error {
+	return d.open(ctx, n, func(b *bmc) error {
 		defer b.session.Close(ctx)
 		return do(b)
 	})
 }
 
 // open opens a session for the node and leaves it to do. Errors name the BMC.
-func open(ctx context.Context, n *driver.Node, do func(*bmc) error) error {
+func (d Driver) open(ctx context.Context, n *driver.Node, do func(*bmc) error) error {
 	a, err := parse(n)
 	if err != nil {
 		return err
 	}
+	a.cfg.Tries = d.tries
 	s, err := rmcp.Open(ctx, a.cfg)
 	if err != nil {
 		n.Remember(stateSuite, "")

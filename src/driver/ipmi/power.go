@@ -27,8 +27,8 @@ var controls = map[baremetal.PowerTarget]byte{
 }
 
 // PowerState implements driver.Power.
-func (Driver) PowerState(ctx context.Context, n *driver.Node) (state baremetal.PowerState, err error) {
-	err = with(ctx, n, func(b *bmc) error {
+func (d Driver) PowerState(ctx context.Context, n *driver.Node) (state baremetal.PowerState, err error) {
+	err = d.with(ctx, n, func(b *bmc) error {
 		data, err := b.send(ctx, netFnChassis, cmdChassisStatus)
 		switch {
 		case err != nil:
@@ -53,7 +53,7 @@ func (Driver) PowerTargets() []baremetal.PowerTarget {
 }
 
 // Switch implements driver.Power. IPMI has no soft reboot: it is a soft power off, and power on.
-func (Driver) Switch(ctx context.Context, n *driver.Node, target baremetal.PowerTarget) error {
+func (d Driver) Switch(ctx context.Context, n *driver.Node, target baremetal.PowerTarget) error {
 	control, ok := controls[target]
 	switch {
 	case target == baremetal.TargetSoftReboot:
@@ -61,7 +61,7 @@ func (Driver) Switch(ctx context.Context, n *driver.Node, target baremetal.Power
 	case !ok:
 		return fmt.Errorf("power target %q: %w", target, driver.ErrUnsupported)
 	}
-	return with(ctx, n, func(b *bmc) error {
+	return d.with(ctx, n, func(b *bmc) error {
 		if target.End() == baremetal.PowerOn {
 			if err := b.tellBootDeviceAgain(ctx, n); err != nil {
 				return err

@@ -1,11 +1,13 @@
 package ipmi_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"bosh-ironic-cpi/src/baremetal"
 	bmc "bosh-ironic-cpi/src/bmc/ipmi"
 	"bosh-ironic-cpi/src/driver"
 	"bosh-ironic-cpi/src/wait"
@@ -16,7 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // start makes a BMC in this process.
 func start(t testing.TB, cfg bmc.Config) *bmc.BMC {
 	t.Helper()
-	b, err := bmc.Start(t.Context(), cfg)
+	b, err := bmc.Start(context.WithoutCancel(t.Context()), cfg) // until cleaned up
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,3 +39,5 @@ func node(b *bmc.BMC) *driver.Node {
 }
 
 var quick = wait.Pace{First: time.Millisecond, Every: 20 * time.Millisecond, Limit: 30 * time.Second}
+
+func driverTarget(text string) baremetal.PowerTarget { return baremetal.PowerTarget(text) }

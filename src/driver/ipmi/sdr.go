@@ -20,8 +20,8 @@ const (
 )
 
 // WalkSDR shows each sensor data record of the BMC's repository, with its header and unparsed, until each wants no more.
-func (Driver) WalkSDR(ctx context.Context, n *driver.Node, each func(record []byte) (more bool)) error {
-	return with(ctx, n, func(b *bmc) error {
+func (d Driver) WalkSDR(ctx context.Context, n *driver.Node, each func(record []byte) (more bool)) error {
+	return d.with(ctx, n, func(b *bmc) error {
 		w := sdrWalk{bmc: b, chunk: 16}
 		return w.walk(ctx, each)
 	})

@@ -55,7 +55,7 @@ func (d Driver) CallVendor(ctx context.Context, n *driver.Node, method string, a
 		if r.err != nil {
 			return nil, r.err
 		}
-		return nil, reset(ctx, n, warm)
+		return nil, d.reset(ctx, n, warm)
 	}
 	return nil, fmt.Errorf("vendor method %q: %w", method, driver.ErrUnsupported)
 }
@@ -81,12 +81,12 @@ func rawBytes(text string) ([]byte, error) {
 }
 
 // reset restarts the BMC, not the server. A BMC may be gone before it has answered.
-func reset(ctx context.Context, n *driver.Node, warm bool) error {
+func (d Driver) reset(ctx context.Context, n *driver.Node, warm bool) error {
 	cmd := byte(cmdColdReset)
 	if warm {
 		cmd = cmdWarmReset
 	}
-	return with(ctx, n, func(b *bmc) error {
+	return d.with(ctx, n, func(b *bmc) error {
 		_, err := b.send(ctx, netFnApp, cmd)
 		if _, refused := errors.AsType[*CompletionError](err); !refused && errors.Is(err, driver.ErrUnreachable) {
 			return nil

@@ -36,6 +36,29 @@ const (
 	cmdDeactivatePayload   = 0x49
 )
 
+// names are those commands that errors call by their names.
+var names = map[[2]byte]string{
+	{netFnApp, cmdSendMessage}:         "Send Message",
+	{netFnApp, cmdGetAuthCapabilities}: "Get Channel Authentication Capabilities",
+	{netFnApp, cmdGetSessionChallenge}: "Get Session Challenge",
+	{netFnApp, cmdActivateSession}:     "Activate Session",
+	{netFnApp, cmdSetSessionPrivilege}: "Set Session Privilege Level",
+	{netFnApp, cmdActivatePayload}:     "Activate Payload",
+	{0x00, 0x01}:                       "Get Chassis Status",
+	{0x00, 0x02}:                       "Chassis Control",
+	{0x00, 0x08}:                       "Set System Boot Options",
+	{0x00, 0x09}:                       "Get System Boot Options",
+	{0x0a, 0x22}:                       "Reserve SDR Repository",
+	{0x0a, 0x23}:                       "Get SDR",
+}
+
+func command(netFn, cmd byte) string {
+	if name := names[[2]byte{netFn, cmd}]; name != "" {
+		return name
+	}
+	return fmt.Sprintf("command %02xh of network function %02xh", cmd, netFn)
+}
+
 // message is the request as it travels, on the LAN and on an IPMB (IPMI 2.0, 13.8).
 func (r Request) message(to, from, seq byte) []byte {
 	m := make([]byte, 0, len(r.Data)+7)
@@ -152,7 +175,6 @@ const (
 
 // Error implements error.
 func (e *CompletionError) Error() string {
-	command := types.Command{ID: e.Cmd, NetFn: types.NetFn(e.NetFn)}
 	hint := ""
 	switch {
 	case e.Code == CodePrivilege:
@@ -160,8 +182,8 @@ func (e *CompletionError) Error() string {
 	case e.NetFn == netFnApp && e.Cmd == cmdSendMessage && e.Code == codeNAK:
 		return fmt.Sprintf("no controller at the bridged address took command (completion code %02xh of Send Message)", e.Code)
 	}
-	return fmt.Sprintf("command %02xh of network function %02xh: %s (completion code %02xh)%s",
-		e.Cmd, e.NetFn, types.StrCC(command, e.Code), e.Code, hint)
+	said := types.StrCC(types.Command{ID: e.Cmd, NetFn: types.NetFn(e.NetFn)}, e.Code)
+	return fmt.Sprintf("%s: %s (completion code %02xh)%s", command(e.NetFn, e.Cmd), said, e.Code, hint)
 }
 
 // Is implements what errors.Is asks.

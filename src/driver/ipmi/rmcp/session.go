@@ -99,8 +99,8 @@ func (s *Session) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	const userLevel = 2 // where a session begins
-	if s.cfg.Privilege <= userLevel {
+	const callback = 1 // which can do nothing, and need not say so
+	if s.cfg.Privilege <= callback {
 		return nil
 	}
 	_, err = s.Send(ctx, nil, Request{netFnApp, cmdSetSessionPrivilege, []byte{s.cfg.Privilege}})
@@ -179,7 +179,7 @@ func (s *Session) Send(ctx context.Context, via *Via, r Request) ([]byte, error)
 		return c.reply.data, nil
 	}
 	s.dead = true
-	what := fmt.Sprintf("command %02xh of network function %02xh", r.Cmd, r.NetFn)
+	what := command(r.NetFn, r.Cmd)
 	if c.acked {
 		s.dead = false
 		what += fmt.Sprintf(" from controller %02xh on channel %d", via.Target, via.Channel)

@@ -75,11 +75,15 @@ func (f *framing15) unpack(p []byte) (kind byte, payload []byte, ok bool) {
 		return 0, nil, false
 	}
 	payload = rest[1 : 1+int(rest[0])]
-	switch {
-	case authType == f.authType && authType != types.AuthTypeNone:
+	switch authType {
+	case types.AuthTypeNone:
+		ok = f.authType == types.AuthTypeNone || f.laxAnswer
+	case f.authType:
 		ok = subtle.ConstantTimeCompare(code, f.code(session, sequence, payload)) == 1
-	case authType == types.AuthTypeNone: // an answer to Activate Session that says no is not authenticated by all
-		ok = f.authType == types.AuthTypeNone || f.laxAnswer || f.sequence == 0
+	}
+	if !ok && f.sequence == 0 { // who does not know our password says so in a way that we cannot check
+		a, whole := parseAnswer(payload)
+		ok = whole && a.cmd == cmdActivateSession && a.code != 0
 	}
 	return payloadIPMI, payload, ok
 }
