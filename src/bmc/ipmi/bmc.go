@@ -100,6 +100,10 @@ func setDefault(s *string, value string) {
 }
 
 func (b *BMC) build() error {
+	if len(b.cfg.Username) > bmc.MaxUserNameLen || len(b.cfg.Password) > bmc.MaxPasswordLen {
+		return fmt.Errorf("user name of %d and password of %d bytes: the BMC has room for %d and %d",
+			len(b.cfg.Username), len(b.cfg.Password), bmc.MaxUserNameLen, bmc.MaxPasswordLen)
+	}
 	info := bmc.DeviceInfo{DeviceID: 0x20, DeviceRevision: 1, FirmwareMajor: 1, IPMIVersion: 0x02, AdditionalDeviceSupport: 0x82, ManufacturerID: 0xa2b2, ProductID: 1}
 	var guid [16]byte
 	_, _ = rand.Read(guid[:]) // never fails

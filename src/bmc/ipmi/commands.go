@@ -18,8 +18,8 @@ func (b *BMC) register(r *handlers.Registry) {
 			})
 	}
 	r.RegisterFunc(types.CommandChassisControl, b.control)
-	at(Command{0x06, 0x02}, func(Command, []byte) (byte, []byte) { return b.reset(0) })
-	at(Command{0x06, 0x03}, func(Command, []byte) (byte, []byte) { return b.reset(1) })
+	r.RegisterFunc(types.CommandColdReset, b.reset(0))
+	r.RegisterFunc(types.CommandWarmReset, b.reset(1))
 	at(Command{0x0a, 0x20}, b.repository)
 	r.RegisterFunc(types.Command{ID: 0x34, NetFn: 0x06, Name: "Send Message"}, b.sendMessage)
 	for c, h := range b.cfg.Commands {
@@ -59,12 +59,26 @@ func (b *BMC) control(ctx context.Context, _ *handlers.HandlerContext, data []by
 	return nil, types.CodeOK, nil
 }
 
-// reset is the BMC's own; it has nothing to forget but sessions, which it keeps, as some do.
-func (b *BMC) reset(kind int) (byte, []byte) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.resets[kind]++
-	return 0, nil
+// reset is the BMC's own. It forgets the session that asked for it, once it has answered.
+func (b *BMC) reset(kind int) handlers.HandlerFunc {
+	return func(_ context.Context, h *handlers.HandlerContext, _ []byte) ([]byte, types.CompletionCode, error) {
+		b.mu.Lock()
+		b.resets[kind]++
+		b.mu.Unlock()
+		b.later(func() { // the server holds ProcMu until the answer is out
+			if s := h.Session; s != nil {
+				s.ProcMu.Lock()
+				defer s.ProcMu.Unlock()
+				_ = b.core.Sessions.Close(s.BMCID)
+			}
+			if s := h.V15Session; s != nil {
+				s.ProcMu.Lock()
+				defer s.ProcMu.Unlock()
+				_ = b.core.V15Sessions.Close(s.SessionID)
+			}
+		})
+		return nil, types.CodeOK, nil
+	}
 }
 
 // repository is Get SDR Repository Info. The server's has a new time at every call, and freeipmi's cache no peace.

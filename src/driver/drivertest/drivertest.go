@@ -26,6 +26,8 @@ type Rig struct {
 	WrongPassword, Silent, Unreachable func(n *driver.Node)
 	// AlwaysPersistent is hardware that knows no boot device for one boot: it takes one, and says that it stays.
 	AlwaysPersistent bool
+	// BootDevices are those that this hardware takes, if not all that the driver knows.
+	BootDevices []string
 	// Pace is how long the hardware takes to switch.
 	Pace wait.Pace
 }
@@ -171,7 +173,11 @@ func (r Rig) silent(t *testing.T, p driver.Power) {
 
 func (r Rig) bootDevice(t *testing.T, b driver.BootDevice) {
 	n := r.Node(t)
-	for _, device := range b.BootDevices() {
+	devices := r.BootDevices
+	if devices == nil {
+		devices = b.BootDevices()
+	}
+	for _, device := range devices {
 		for _, persistent := range []bool{true, false} {
 			if err := b.SetBootDevice(t.Context(), n, device, persistent); err != nil {
 				t.Fatalf("set %s: %v", device, err)

@@ -120,13 +120,16 @@ func (s *Session) open15(ctx context.Context, can capabilities) error {
 	if _, err := rand.Read(activate[19:]); err != nil {
 		return err
 	}
+	tries := s.cfg.Tries
+	s.cfg.Tries = tries[:min(len(tries), 2)] // it has answered so far, and silence has a meaning here
 	active, err := s.Send(ctx, nil, Request{netFnApp, cmdActivateSession, activate})
+	s.cfg.Tries = tries
 	e, refused := errors.AsType[*CompletionError](err)
 	switch {
 	case refused:
 		return fmt.Errorf("%w: %w: check ipmi_username, ipmi_password and ipmi_priv_level", driver.ErrAuthentication, e)
 	case errors.Is(err, errSilent):
-		// It has answered so far; that is how most refuse a password.
+		// That is how many refuse a password.
 		return fmt.Errorf("%w: no answer to Activate Session: check ipmi_password", driver.ErrAuthentication)
 	case err != nil:
 		return err

@@ -194,17 +194,27 @@ func (h *handshake) role() byte { // with name-only lookup: the user is found by
 
 func (h *handshake) key() []byte { return crypto.PadPassword20([]byte(h.cfg.Password.Reveal())) }
 
-// step sends a message outside of the session and has accept look at payloads of the kind that answers it.
+// step sends a message outside of the session and has accept look at payloads of the kind that answers it. A status other
+// than 0 is the error that it means; ipmi_sim then sends no more than tag and status.
 func (h *handshake) step(ctx context.Context, send, want types.PayloadType, payload []byte, accept func([]byte) bool) error {
 	packet := protocol.BuildRMCPPlusPacket(byte(send), 0, 0, 0, payload)
-	return h.ask(ctx, h.limit, packet, func(p []byte) (done, ours bool) {
+	status := types.RmcpStatusCodeNoErrors
+	err := h.ask(ctx, h.limit, packet, func(p []byte) (done, ours bool) {
 		if len(p) < 16 || p[3] != rmcpHeader[3] || p[4] != byte(types.AuthTypeRMCPPlus) {
 			return false, false
 		}
 		session, _, kind, _, payload, ok := protocol.ParseRMCPPlusHeader(p)
-		done = ok && session == 0 && kind == byte(want) && accept(payload)
+		if !ok || session != 0 || kind != byte(want) || len(payload) < 2 || payload[0] != h.tag {
+			return false, false
+		}
+		status = types.RmcpStatusCode(payload[1])
+		done = status != types.RmcpStatusCodeNoErrors || accept(payload)
 		return done, done
 	})
+	if err != nil {
+		return err
+	}
+	return refusal(status)
 }
 
 func (h *handshake) openSession(ctx context.Context) error {
@@ -213,12 +223,9 @@ func (h *handshake) openSession(ctx context.Context) error {
 	var opened rmcpplus.OpenSessionResponse
 	err := h.step(ctx, types.PayloadTypeRmcpOpenSessionRequest, types.PayloadTypeRmcpOpenSessionResponse, request.Pack(), func(p []byte) bool {
 		opened = rmcpplus.OpenSessionResponse{}
-		return opened.Unpack(p) == nil && opened.MessageTag == h.tag && (opened.RemoteConsoleSessionID == h.console || opened.RmcpStatusCode != 0)
+		return opened.Unpack(p) == nil && opened.RemoteConsoleSessionID == h.console
 	})
 	if err != nil {
-		return err
-	}
-	if err := refusal(opened.RmcpStatusCode); err != nil {
 		return err
 	}
 	got := suite{types.AuthAlg(opened.AuthAlg), types.IntegrityAlg(opened.IntegrityAlg), types.CryptAlg(opened.CryptAlg)}
@@ -239,12 +246,9 @@ func (h *handshake) exchangeRandoms(ctx context.Context) error {
 	reply := rmcpplus.RAKPMessage2{}
 	err := h.step(ctx, types.PayloadTypeRAKPMessage1, types.PayloadTypeRAKPMessage2, request.Pack(), func(p []byte) bool {
 		reply = rmcpplus.RAKPMessage2{AuthAlg: h.auth}
-		return reply.Unpack(p) == nil && reply.MessageTag == h.tag && (reply.RemoteConsoleSessionID == h.console || reply.RmcpStatusCode != 0)
+		return reply.Unpack(p) == nil && reply.RemoteConsoleSessionID == h.console
 	})
 	if err != nil {
-		return err
-	}
-	if err := refusal(reply.RmcpStatusCode); err != nil {
 		return err
 	}
 	h.bmcRandom, h.guid = reply.ManagedSystemRandomNumber, reply.ManagedSystemGUID
@@ -268,12 +272,9 @@ func (h *handshake) exchangeProofs(ctx context.Context) error {
 	reply := rmcpplus.RAKPMessage4{}
 	err = h.step(ctx, types.PayloadTypeRAKPMessage3, types.PayloadTypeRAKPMessage4, request.Pack(), func(p []byte) bool {
 		reply = rmcpplus.RAKPMessage4{AuthAlg: h.auth}
-		return reply.Unpack(p) == nil && reply.MessageTag == h.tag && (reply.MgmtConsoleSessionID == h.console || reply.RmcpStatusCode != 0)
+		return reply.Unpack(p) == nil && reply.MgmtConsoleSessionID == h.console
 	})
 	if err != nil {
-		return err
-	}
-	if err := refusal(reply.RmcpStatusCode); err != nil {
 		return err
 	}
 	sik, k1, k2, err := crypto.DeriveSessionKeys(h.auth, h.consoleRandom[:], h.bmcRandom[:], h.role(), h.cfg.Username, h.key())
