@@ -66,13 +66,13 @@ func Table() driver.Table {
 					"power": {"libvirt"}, "management": {"libvirt"}, "vendor": {"no-vendor"}, "inspect": {"no-inspect"},
 				Name: "ipmi", About: "servers with a BMC that speaks IPMI",
 				Enabled: map[string][]string{
-					"power": {"ipmitool", "fake"}, "management": {"ipmitool", "noop", "fake"}, "vendor": {"ipmitool", "no-vendor"}, "inspect": {"no-inspect"},
+					"power": {"ipmitool"}, "management": {"ipmitool", "noop"}, "vendor": {"ipmitool", "no-vendor"}, "inspect": {"no-inspect"},
 				},
 			},
 			{
 				Name: "manual-management", About: "servers that somebody switches by hand, or that a power interface of another type can reach",
 				Enabled: map[string][]string{
-					"power": {"fake", "ipmitool"}, "management": {"noop", "fake"}, "vendor": {"no-vendor", "fake"}, "inspect": {"no-inspect"},
+					"power": {"fake"}, "management": {"noop", "fake"}, "vendor": {"no-vendor", "fake"}, "inspect": {"no-inspect"},
 				},
 			},
 			{

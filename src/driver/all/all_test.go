@@ -23,6 +23,7 @@ func TestTable(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"amt", "fake-hardware", "iboot", "ilo", "ilo5", "libvirt", "manual-management", "redfish", "ssh", "wol"} {
+	for _, name := range []string{"fake-hardware", "ipmi", "manual-management"} {
 		if _, ok := table.Type(name); !ok {
 			t.Errorf("no hardware type %s", name)
 		}

@@ -1,6 +1,7 @@
 package ipmi_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -109,10 +110,10 @@ func TestBootMode(t *testing.T) {
 	}
 }
 
-// flagsOf records what is sent as Set System Boot Options.
-func flagsOf(sent *[][]byte, code byte) map[bmc.Command]bmc.Handler {
+// flagsTo passes on what is sent as Set System Boot Options.
+func flagsTo(sent chan<- string, code byte) map[bmc.Command]bmc.Handler {
 	return map[bmc.Command]bmc.Handler{{NetFn: 0, Cmd: 8}: func(_ bmc.Command, data []byte) (byte, []byte) {
-		*sent = append(*sent, slices.Clone(data))
+		sent <- string(data)
 		if data[0] == 3 {
 			return code, nil
 		}
@@ -149,18 +150,16 @@ func TestBootFlagsOnTheWire(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var sent [][]byte
-			n := node(start(t, bmc.Config{Commands: flagsOf(&sent, tt.code)}))
-			for key, value := range tt.info {
-				n.Info[key] = value
-			}
+			sent := make(chan string, 10)
+			n := node(start(t, bmc.Config{Commands: flagsTo(sent, tt.code)}))
+			maps.Copy(n.Info, tt.info)
 			n.Properties = tt.properties
 			if err := (ipmi.Driver{}).SetBootDevice(t.Context(), n, tt.device, tt.persistent); err != nil {
 				t.Fatal(err)
 			}
 			var got []string
-			for _, s := range sent {
-				got = append(got, string(s))
+			for range len(sent) {
+				got = append(got, <-sent)
 			}
 			if !slices.Equal(got, tt.want) {
 				t.Errorf("sent %q; want %q", got, tt.want)

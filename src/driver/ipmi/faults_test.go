@@ -3,6 +3,7 @@ package ipmi_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -47,9 +48,7 @@ func TestFaults(t *testing.T) {
 				b := start(t, bmc.Config{})
 				b.Break(tt.fault)
 				n := node(b)
-				for key, value := range change {
-					n.Info[key] = value
-				}
+				maps.Copy(n.Info, change)
 				_, err := ipmi.Impatient(50*time.Millisecond).PowerState(t.Context(), n)
 				if !errors.Is(err, tt.err) {
 					t.Fatalf("%v; want %v", err, tt.err)

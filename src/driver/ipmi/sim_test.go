@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -163,9 +164,7 @@ func TestSimConformance(t *testing.T) {
 					s.write(t, "power", "0\n")
 					n := s.node()
 					n.Info["ipmi_force_boot_device"] = true
-					for key, value := range change {
-						n.Info[key] = value
-					}
+					maps.Copy(n.Info, change)
 					return n
 				},
 				WrongPassword: func(n *driver.Node) { n.Info["ipmi_password"] = "letmein" },

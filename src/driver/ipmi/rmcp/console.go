@@ -15,13 +15,18 @@ import (
 	"bosh-ironic-cpi/src/driver"
 )
 
-// How a console waits (IPMI 2.0, 15.11, and what ipmitool does).
+// A pace is how a console waits (IPMI 2.0, 15.11, and what ipmitool does).
+type pace struct {
+	resend    time.Duration // until what was typed is sent again
+	keepAlive time.Duration // until something is asked, lest the session end
+	silence   time.Duration // of the BMC, until it is taken for gone
+}
+
+var standard = pace{resend: 500 * time.Millisecond, keepAlive: 15 * time.Second, silence: time.Minute}
+
 const (
-	solResend    = 500 * time.Millisecond // until what was typed is sent again
-	solTries     = 10
-	solKeepAlive = 15 * time.Second // without a word, sessions end after a minute
-	solSilence   = time.Minute
-	solBuffer    = 64 << 10 // bytes that nobody has read yet; more stay with the BMC
+	solTries  = 10
+	solBuffer = 64 << 10 // bytes that nobody has read yet; more stay with the BMC
 )
 
 // Bits of the byte of a SOL packet that tells the state (IPMI 2.0, table 15-2).
@@ -33,6 +38,7 @@ const (
 // A Console is a server's serial port, by serial over LAN (IPMI 2.0, 15). It is for one reader and one writer side by side.
 type Console struct {
 	s    *Session
+	pace pace
 	size int           // of what one packet may hold
 	done chan struct{} // closed when nothing is received any more
 
@@ -58,7 +64,9 @@ type solAnswer struct {
 }
 
 // Console turns the session into a console, which ends with it.
-func (s *Session) Console(ctx context.Context) (*Console, error) {
+func (s *Session) Console(ctx context.Context) (*Console, error) { return s.openConsole(ctx, standard) }
+
+func (s *Session) openConsole(ctx context.Context, p pace) (*Console, error) {
 	f, ok := s.frame.(*framing20)
 	if !ok {
 		return nil, fmt.Errorf("serial over LAN in a session of IPMI 1.5: %w: set ipmi_protocol_version 2.0", driver.ErrUnsupported)
@@ -83,7 +91,7 @@ func (s *Session) Console(ctx context.Context) (*Console, error) {
 			size = min(n-4, 200)
 		}
 	}
-	c := &Console{s: s, size: size, done: make(chan struct{}), acks: make(chan solAnswer, 1)}
+	c := &Console{s: s, pace: p, size: size, done: make(chan struct{}), acks: make(chan solAnswer, 1)}
 	c.more = sync.NewCond(&c.mu)
 	go c.receive()
 	return c, nil
@@ -104,7 +112,7 @@ func (c *Console) receive() {
 	defer close(c.done)
 	heard, spoke := time.Now(), time.Now()
 	for {
-		_ = c.s.conn.SetReadDeadline(time.Now().Add(time.Second))
+		_ = c.s.conn.SetReadDeadline(time.Now().Add(min(time.Second, c.pace.keepAlive)))
 		if c.isClosing() { // Close sets a deadline that has passed, after saying so: here, or below
 			return
 		}
@@ -115,11 +123,11 @@ func (c *Console) receive() {
 		case err != nil && !errors.Is(err, os.ErrDeadlineExceeded):
 			c.end(fmt.Errorf("%w: %w", driver.ErrUnreachable, err))
 			return
-		case time.Since(heard) > solSilence:
-			c.end(fmt.Errorf("console: no word in %s: %w", solSilence, driver.ErrUnreachable))
+		case time.Since(heard) > c.pace.silence:
+			c.end(fmt.Errorf("console: no word in %s: %w", c.pace.silence, driver.ErrUnreachable))
 			return
 		}
-		if time.Since(spoke) > solKeepAlive {
+		if time.Since(spoke) > c.pace.keepAlive {
 			spoke = time.Now()
 			c.s.seq = (c.s.seq + 1) & 0x3f
 			c.send(payloadIPMI, Request{NetFn: netFnApp, Cmd: cmdGetDeviceID}.message(bmcAddress, consoleAddress, c.s.seq))
@@ -229,7 +237,7 @@ func (c *Console) typed(chunk []byte) (int, error) {
 	}
 	for range solTries {
 		c.send(payloadSOL, (&types.SOLPayloadPacket{SequenceNumber: c.number, CharacterData: chunk}).Pack())
-		resend := time.NewTimer(solResend)
+		resend := time.NewTimer(c.pace.resend)
 		for waiting := true; waiting; {
 			select {
 			case <-c.done:
@@ -268,7 +276,7 @@ func (c *Console) Close() error {
 	<-c.done
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	c.s.cfg.Tries = []time.Duration{solResend}
+	c.s.cfg.Tries = []time.Duration{c.pace.resend}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second) //nolint:forbidigo // io.Closer has no context
 	defer cancel()
 	_, _ = c.s.Send(ctx, nil, Request{netFnApp, cmdDeactivatePayload, []byte{payloadSOL, 1, 0, 0, 0, 0}})
