@@ -20,6 +20,7 @@ type Fault struct {
 	Refuse       bool          // the password is not the one that it was
 	Stuck        bool          // the machine does not follow, and the BMC does not say so
 	Lose         int           // so many answers are lost, then no more
+	Deaf         int           // so many packets that are sent to it are lost, then no more
 }
 
 // Break sets the BMC's fault.
@@ -42,6 +43,22 @@ type wire struct {
 	net.PacketConn
 	bmc  *BMC
 	done context.Context //nolint:containedctx // the BMC's life, as long as the socket's
+}
+
+// ReadFrom takes what was sent to the BMC, and loses what the fault wants to be lost.
+func (w *wire) ReadFrom(p []byte) (int, net.Addr, error) {
+	for {
+		n, from, err := w.PacketConn.ReadFrom(p)
+		w.bmc.mu.Lock()
+		lost := err == nil && w.bmc.fault.Deaf > 0
+		if lost {
+			w.bmc.fault.Deaf--
+		}
+		w.bmc.mu.Unlock()
+		if !lost {
+			return n, from, err
+		}
+	}
 }
 
 // Where things are in a packet (IPMI 2.0, table 13-8).

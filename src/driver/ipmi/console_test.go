@@ -94,6 +94,28 @@ func TestConsoleOverABadLine(t *testing.T) {
 	}
 }
 
+// What the BMC sends again because our answer to it was lost, is there once.
+func TestConsoleText(t *testing.T) {
+	machine, cable := net.Pipe()
+	defer machine.Close()
+	b := start(t, bmc.Config{Console: func(context.Context) (io.ReadWriteCloser, error) { return cable, nil }})
+	c, err := ipmi.Driver{}.Console(t.Context(), node(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for _, line := range []string{"Booting\r\n", "login: "} {
+		b.Break(bmc.Fault{Deaf: 1})
+		if _, err := io.WriteString(machine, line); err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, len(line))
+		if _, err := io.ReadFull(c, got); err != nil || string(got) != line {
+			t.Errorf("%q, %v; want %q", got, err, line)
+		}
+	}
+}
+
 func TestConsoleNeedsOne(t *testing.T) {
 	n := node(start(t, bmc.Config{}))
 	if _, err := (ipmi.Driver{}).Console(t.Context(), n); err == nil || !strings.Contains(err.Error(), "serial over LAN") {

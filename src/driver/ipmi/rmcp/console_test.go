@@ -46,8 +46,13 @@ func TestConsoleLife(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 30 { // for longer than the silence that ends it
-		<-asked
+	defer time.AfterFunc(20*time.Second, func() { c.Close() }).Stop() // lest a mistake hang
+	for range 30 {                                                    // for longer than the silence that ends it
+		select {
+		case <-asked:
+		case <-time.After(10 * time.Second):
+			t.Fatal("a console that nobody uses is not kept alive")
+		}
 	}
 	b.Break(bmc.Fault{Silent: true})
 	began := time.Now()

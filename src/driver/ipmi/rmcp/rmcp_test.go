@@ -2,11 +2,18 @@ package rmcp
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
+	"errors"
+	"net"
+	"strings"
 	"testing"
 
+	"github.com/bougou/go-ipmi/pkg/protocol"
+	"github.com/bougou/go-ipmi/pkg/rmcpplus"
 	"github.com/bougou/go-ipmi/pkg/types"
 
+	"bosh-ironic-cpi/src/driver"
 	"bosh-ironic-cpi/src/secret"
 )
 
@@ -105,5 +112,36 @@ func TestChangedPacketsOf15(t *testing.T) {
 	}
 	if _, err := (&framing15{}).pack(payloadIPMI, make([]byte, 256)); err == nil {
 		t.Error("a message of 256 bytes is sent")
+	}
+}
+
+// Somebody in between who has the BMC seem to want no authentication gets no session.
+func TestNoWeakerAlgorithms(t *testing.T) {
+	far, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer far.Close()
+	go func() {
+		buffer := make([]byte, 512)
+		for {
+			n, from, err := far.ReadFrom(buffer)
+			if err != nil {
+				return
+			}
+			p := buffer[:n]
+			if p[4] == 0 { // Get Channel Authentication Capabilities; the request's number is in byte 18
+				can := Request{NetFn: 7, Cmd: cmdGetAuthCapabilities, Data: []byte{0, 1, 0x80, 4, 2, 0, 0, 0, 0}}
+				p, _ = (&framing15{}).pack(payloadIPMI, can.message(0x81, 0x20, p[18]>>2))
+			} else {
+				opened := rmcpplus.OpenSessionResponse{MessageTag: p[16], ManagedSystemSessionID: 1, RemoteConsoleSessionID: binary.LittleEndian.Uint32(p[20:])}
+				p = protocol.BuildRMCPPlusPacket(byte(types.PayloadTypeRmcpOpenSessionResponse), 0, 0, 0, opened.Pack())
+			}
+			_, _ = far.WriteTo(p, from)
+		}
+	}()
+	s, err := Open(t.Context(), Config{Address: "127.0.0.1", Port: far.LocalAddr().(*net.UDPAddr).Port, Privilege: 4})
+	if !errors.Is(err, driver.ErrUnsupported) || !strings.Contains(err.Error(), "other algorithms") {
+		t.Errorf("%v, %v", s, err)
 	}
 }
