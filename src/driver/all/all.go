@@ -7,11 +7,11 @@ import (
 	"bosh-ironic-cpi/src/driver/fake"
 	"bosh-ironic-cpi/src/driver/iboot"
 	"bosh-ironic-cpi/src/driver/ilo"
+	"bosh-ironic-cpi/src/driver/ipmi"
 	"bosh-ironic-cpi/src/driver/libvirt"
 	"bosh-ironic-cpi/src/driver/redfish"
 	"bosh-ironic-cpi/src/driver/ssh"
 	"bosh-ironic-cpi/src/driver/wol"
-	"bosh-ironic-cpi/src/driver/ipmi"
 )
 
 // Table has every driver, and the hardware types that are made of them.
@@ -23,12 +23,12 @@ func Table() driver.Table {
 			iboot.Spec,
 			ilo.Spec,
 			ilo.Spec5,
+			ipmi.Spec,
 			libvirt.Spec,
 			redfish.Spec,
 			ssh.Spec,
 			wol.Spec,
 		},
-		Specs: []driver.Spec{fake.Spec, ipmi.Spec},
 		Types: []driver.HardwareType{
 			{
 				Name: "amt", About: "business PCs and workstations with Intel AMT (vPro)",
@@ -61,12 +61,15 @@ func Table() driver.Table {
 				},
 			},
 			{
-				Name: "libvirt", About: "virtual machines as servers, through the libvirt daemon of their hypervisor",
-				Enabled: map[string][]string{
-					"power": {"libvirt"}, "management": {"libvirt"}, "vendor": {"no-vendor"}, "inspect": {"no-inspect"},
 				Name: "ipmi", About: "servers with a BMC that speaks IPMI",
 				Enabled: map[string][]string{
 					"power": {"ipmitool"}, "management": {"ipmitool", "noop"}, "vendor": {"ipmitool", "no-vendor"}, "inspect": {"no-inspect"},
+				},
+			},
+			{
+				Name: "libvirt", About: "virtual machines as servers, through the libvirt daemon of their hypervisor",
+				Enabled: map[string][]string{
+					"power": {"libvirt"}, "management": {"libvirt"}, "vendor": {"no-vendor"}, "inspect": {"no-inspect"},
 				},
 			},
 			{

@@ -22,8 +22,7 @@ func TestTable(t *testing.T) {
 			t.Errorf("driver %s has no power", s.Name)
 		}
 	}
-	for _, name := range []string{"amt", "fake-hardware", "iboot", "ilo", "ilo5", "libvirt", "manual-management", "redfish", "ssh", "wol"} {
-	for _, name := range []string{"fake-hardware", "ipmi", "manual-management"} {
+	for _, name := range []string{"amt", "fake-hardware", "iboot", "ilo", "ilo5", "ipmi", "libvirt", "manual-management", "redfish", "ssh", "wol"} {
 		if _, ok := table.Type(name); !ok {
 			t.Errorf("no hardware type %s", name)
 		}
