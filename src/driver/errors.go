@@ -35,12 +35,6 @@ func (e *ParameterError) Error() string {
 	return fmt.Sprintf("driver_info %q %s", e.Key, e.Problem)
 }
 
-// An ArgumentError is an argument of a vendor method that is missing or makes no sense.
-type ArgumentError struct{ Problem string }
-
-// Error implements error.
-func (e *ArgumentError) Error() string { return e.Problem }
-
 // A PowerError is hardware that took a command and did not follow it.
 type PowerError struct {
 	Target baremetal.PowerTarget

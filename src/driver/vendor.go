@@ -26,14 +26,50 @@ type VendorMethod struct {
 	Shared      bool     // needs no lock
 	Description string
 	Schema      string // JSON Schema (draft 4 and later) of the arguments; empty: any
+
+	// Validate finds what the schema cannot say, such as an argument that another one calls for: mostly an
+	// [ArgumentError]. It does not ask the hardware. nil: nothing.
+	Validate func(args map[string]any) error
+}
+
+// An ArgumentError is an argument of a vendor method that is missing or makes no sense.
+type ArgumentError struct {
+	Method  string // filled in by [VendorMethod.Check]
+	Name    string // of one in another: limit.mode; empty: the arguments as a whole
+	Problem string // empty: it is missing
+}
+
+// Error implements error, in Ironic's words.
+func (e *ArgumentError) Error() string {
+	if e.Problem == "" {
+		return fmt.Sprintf("Parameter '%s' not passed to method '%s'.", e.Name, e.Method)
+	}
+	where := e.Name
+	if where != "" {
+		where += ": "
+	}
+	return fmt.Sprintf("Input data validation error: method %s: %s%s", e.Method, where, e.Problem)
 }
 
 // Check says what is wrong with arguments for the method: first what is missing, in Ironic's words. Such an error is an
 // [ArgumentError]; any other is a mistake in the schema.
 func (m VendorMethod) Check(args map[string]any) error {
-	if m.Schema == "" {
+	if m.Schema != "" {
+		if err := m.checkSchema(args); err != nil {
+			return err
+		}
+	}
+	if m.Validate == nil {
 		return nil
 	}
+	err := m.Validate(args)
+	if e, ok := errors.AsType[*ArgumentError](err); ok {
+		e.Method = m.Name
+	}
+	return err
+}
+
+func (m VendorMethod) checkSchema(args map[string]any) error {
 	schema, err := m.compile()
 	if err != nil {
 		return fmt.Errorf("schema of vendor method %s: %w", m.Name, err)
@@ -49,9 +85,10 @@ func (m VendorMethod) Check(args map[string]any) error {
 		wrong = wrong.Causes[0]
 	}
 	if missing, ok := wrong.ErrorKind.(*kind.Required); ok && len(wrong.InstanceLocation) == 0 {
-		return &ArgumentError{fmt.Sprintf("Parameter '%s' not passed to method '%s'.", missing.Missing[0], m.Name)}
+		return &ArgumentError{Method: m.Name, Name: missing.Missing[0]}
 	}
-	return &ArgumentError{fmt.Sprintf("Input data validation error: method %s: %s", m.Name, wrong)}
+	_, problem, _ := strings.Cut(wrong.Error(), ": ") // what comes before is the place
+	return &ArgumentError{Method: m.Name, Name: strings.Join(wrong.InstanceLocation, "."), Problem: problem}
 }
 
 func (m VendorMethod) compile() (*jsonschema.Schema, error) {

@@ -1,45 +1,62 @@
 package driver_test
 
 import (
+	"encoding/json"
 	"errors"
-	"strings"
 	"testing"
 
 	"bosh-ironic-cpi/src/driver"
 )
 
-func TestVendorArguments(t *testing.T) {
-	m := driver.VendorMethod{Name: "limit", Schema: `{
-		"type": "object", "required": ["watts", "domain"], "additionalProperties": false,
-		"properties": {"watts": {"type": "integer", "minimum": 0}, "domain": {"enum": ["platform", "cpu"]}}
-	}`}
-	tests := []struct {
-		name string
-		args map[string]any
-		want string // empty: accepted
-	}{
-		{"right", map[string]any{"watts": 100.0, "domain": "cpu"}, ""},
-		{"nothing", nil, "Parameter 'watts' not passed to method 'limit'."},
-		{"one is missing", map[string]any{"watts": 1.0}, "Parameter 'domain' not passed to method 'limit'."},
-		{"below the limit", map[string]any{"watts": -1.0, "domain": "cpu"}, "Input data validation error: method limit: at '/watts'"},
-		{"another type", map[string]any{"watts": "1", "domain": "cpu"}, "at '/watts': got string, want integer"},
-		{"one of", map[string]any{"watts": 1.0, "domain": "disk"}, "at '/domain'"},
-		{"one too many", map[string]any{"watts": 1.0, "domain": "cpu", "colour": "red"}, "'colour'"},
-	}
-	for _, tt := range tests {
-		err := m.Check(tt.args)
-		if tt.want == "" {
-			if err != nil {
-				t.Errorf("%s: %v", tt.name, err)
+func TestVendorMethodCheck(t *testing.T) {
+	odd := errors.New("odd")
+	m := driver.VendorMethod{
+		Name:   "tune",
+		Schema: `{"type": "object", "additionalProperties": false, "required": ["pitch"], "properties": {"pitch": {"type": "integer", "maximum": 9}, "key": {"type": "string"}}}`,
+		Validate: func(args map[string]any) error {
+			switch {
+			case args["pitch"] == json.Number("3"):
+				return odd
+			case args["pitch"] == json.Number("4"):
+				return &driver.ArgumentError{Name: "pitch", Problem: "is for dogs"}
+			case args["key"] == nil:
+				return &driver.ArgumentError{Name: "key"}
 			}
-			continue
-		}
-		if e, ok := errors.AsType[*driver.ArgumentError](err); !ok || !strings.Contains(e.Problem, tt.want) {
-			t.Errorf("%s: %v; want %q", tt.name, err, tt.want)
+			return nil
+		},
+	}
+	for _, test := range []struct {
+		args map[string]any
+		want string
+	}{
+		{nil, "Parameter 'pitch' not passed to method 'tune'."},
+		{map[string]any{"pitch": json.Number("3")}, "odd"},
+		{map[string]any{"pitch": json.Number("4")}, "Input data validation error: method tune: pitch: is for dogs"},
+		{map[string]any{"pitch": json.Number("5")}, "Parameter 'key' not passed to method 'tune'."},
+		{map[string]any{"pitch": json.Number("10")}, "Input data validation error: method tune: pitch: maximum: got 10, want 9"},
+		{map[string]any{"pitch": json.Number("5"), "volume": 11}, "Input data validation error: method tune: additional properties 'volume' not allowed"},
+		{map[string]any{"pitch": json.Number("5"), "key": "a"}, ""},
+	} {
+		err := m.Check(test.args)
+		if got := text(err); got != test.want {
+			t.Errorf("Check(%v) = %q; want %q", test.args, got, test.want)
 		}
 	}
-	broken := driver.VendorMethod{Name: "limit", Schema: `{"type": "intejer"}`}
+	if err := m.Check(map[string]any{"pitch": json.Number("3")}); !errors.Is(err, odd) {
+		t.Errorf("%v; want the validation's own error", err)
+	}
+	broken := driver.VendorMethod{Name: "tune", Schema: `{"type": "intejer"}`}
 	if err := broken.Check(nil); err == nil || errors.As(err, new(*driver.ArgumentError)) {
 		t.Errorf("a broken schema: %v; want an error that is none of the caller's", err)
 	}
+	if err := (driver.VendorMethod{Name: "any"}).Check(nil); err != nil {
+		t.Errorf("no schema: %v", err)
+	}
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }

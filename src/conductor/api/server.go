@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -218,16 +219,29 @@ func (c *call) param(name string) string {
 
 func (c *call) has(name string) bool { return len(c.query[name]) > 0 }
 
-// body decodes the request's JSON; an empty body leaves into as it is.
-func (c *call) body(into any) error {
+// text reads the request's body.
+func (c *call) text() ([]byte, error) {
 	text, err := io.ReadAll(c.r.Body)
 	if err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return &fault{status: http.StatusRequestEntityTooLarge, text: fmt.Sprintf("The body is longer than %d bytes.", c.cfg.MaxBody)}
+			return nil, &fault{status: http.StatusRequestEntityTooLarge, text: fmt.Sprintf("The body is longer than %d bytes.", c.cfg.MaxBody)}
 		}
-		return invalid("The body could not be read to its end.")
+		return nil, invalid("The body could not be read to its end.")
 	}
-	if len(strings.TrimSpace(string(text))) == 0 {
+	return bytes.TrimSpace(text), nil
+}
+
+// body decodes the request's JSON; an empty body leaves into as it is.
+func (c *call) body(into any) error {
+	text, err := c.text()
+	if err != nil {
+		return err
+	}
+	return decode(text, into)
+}
+
+func decode(text []byte, into any) error {
+	if len(text) == 0 {
 		return nil
 	}
 	if err := json.Unmarshal(text, into); err != nil {
@@ -238,8 +252,31 @@ func (c *call) body(into any) error {
 
 // object decodes a body that must be a JSON object.
 func (c *call) object(what string) (map[string]any, error) {
+	text, err := c.text()
+	if err != nil {
+		return nil, err
+	}
+	return objectOf(what, text)
+}
+
+// verbatim is object with its numbers as they were written, as json.Number: to some, 1.0 is not the integer 1.
+func (c *call) verbatim(what string) (map[string]any, error) {
+	text, err := c.text()
+	if err != nil {
+		return nil, err
+	}
+	if m, err := objectOf(what, text); err != nil || len(text) == 0 {
+		return m, err
+	}
+	var m map[string]any
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	return m, d.Decode(&m)
+}
+
+func objectOf(what string, text []byte) (map[string]any, error) {
 	var value any = map[string]any{}
-	if err := c.body(&value); err != nil {
+	if err := decode(text, &value); err != nil {
 		return nil, err
 	}
 	m, ok := value.(map[string]any)

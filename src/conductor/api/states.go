@@ -481,7 +481,7 @@ func (c *call) callVendor() error {
 	case !slices.Contains(methods[i].HTTPMethods, c.r.Method):
 		return invalid("The method %s does not support HTTP %s", name, c.r.Method)
 	}
-	args, err := c.object("vendor method")
+	args, err := c.verbatim("vendor method")
 	if err != nil {
 		return err
 	}

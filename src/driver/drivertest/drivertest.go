@@ -39,8 +39,12 @@ func Run(t *testing.T, r Rig) {
 	t.Run("Spec", r.spec)
 	hardware := r.Spec.New()
 	p, ok := hardware.(driver.Power)
+	if v, vendor := hardware.(driver.Vendor); !ok && vendor { // goes with another driver that has power
+		t.Run("Vendor", func(t *testing.T) { r.vendor(t, v) })
+		return
+	}
 	if !ok {
-		t.Fatalf("driver %s has no power", r.Spec.Name)
+		t.Fatalf("driver %s has neither power nor vendor methods", r.Spec.Name)
 	}
 	t.Run("PowerCycle", func(t *testing.T) { r.cycle(t, p) })
 	t.Run("UnsupportedTarget", func(t *testing.T) { r.unsupported(t, p) })
