@@ -12,6 +12,7 @@ import (
 	"bosh-ironic-cpi/src/driver/redfish"
 	"bosh-ironic-cpi/src/driver/ssh"
 	"bosh-ironic-cpi/src/driver/wol"
+	"bosh-ironic-cpi/src/driver/nodemanager"
 )
 
 // Table has every driver, and the hardware types that are made of them.
@@ -29,6 +30,7 @@ func Table() driver.Table {
 			ssh.Spec,
 			wol.Spec,
 		},
+		Specs: []driver.Spec{fake.Spec, ipmi.Spec, nodemanager.Spec},
 		Types: []driver.HardwareType{
 			{
 				Name: "amt", About: "business PCs and workstations with Intel AMT (vPro)",
@@ -94,6 +96,12 @@ func Table() driver.Table {
 				Name: "wol", About: "servers that Wake-on-LAN switches on, and somebody else off",
 				Enabled: map[string][]string{
 					"power": {"wol"}, "management": {"noop", "fake"}, "vendor": {"no-vendor"}, "inspect": {"no-inspect"},
+				},
+			},
+			{
+				Name: "nm", About: "servers with a BMC that speaks IPMI, and Intel Node Manager",
+				Enabled: map[string][]string{
+					"power": {"ipmitool", "fake"}, "management": {"ipmitool", "noop", "fake"}, "vendor": {"nm", "ipmitool", "no-vendor"}, "inspect": {"no-inspect"},
 				},
 			},
 		},
