@@ -127,4 +127,8 @@ func TestClassicDrivers(t *testing.T) {
 			t.Errorf("%s: %s, deploy %s, %v; want %s, %s", tt.driver, n.Driver, n.Interface("deploy"), err, tt.hardwareType, tt.deploy)
 		}
 	}
+	n := &conductor.Node{Driver: "staging-nm", Details: conductor.Details{Interfaces: map[string]string{"vendor": "staging-nm", "power": "ipmitool"}}}
+	if err := c.CreateNode(t.Context(), n); err != nil || n.Driver != "nm" || n.Interface("vendor") != "nm" {
+		t.Errorf("staging-nm: %s, vendor interface %s, %v; want nm, nm", n.Driver, n.Interface("vendor"), err)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 
 	"bosh-ironic-cpi/src/baremetal"
 	"bosh-ironic-cpi/src/driver"
@@ -111,7 +112,8 @@ func (c *Conductor) Interfaces(h driver.HardwareType, kind string) (enabled []st
 }
 
 // Compose gives the node an interface of each kind: the ones that it names, if its hardware type can have them, else
-// defaults. The name of a driver of Ironic before Ocata becomes hardware type and deploy interface.
+// defaults. The name of a driver of Ironic before Ocata becomes hardware type and deploy interface, and interfaces of
+// its staging drivers lose that word.
 func (c *Conductor) Compose(n *Node) error {
 	if hardwareType, deploy, classic := baremetal.ClassicDriver(n.Driver); classic {
 		n.Driver = hardwareType
@@ -131,6 +133,9 @@ func (c *Conductor) Compose(n *Node) error {
 	for _, kind := range InterfaceKinds() {
 		enabled, otherwise := c.Interfaces(h, kind)
 		name := n.Details.Interfaces[kind]
+		if today, staging := strings.CutPrefix(name, "staging-"); staging && slices.Contains(enabled, today) {
+			name = today
+		}
 		switch {
 		case name == "":
 			name = otherwise
