@@ -9,10 +9,10 @@ import (
 	"bosh-ironic-cpi/src/driver/ilo"
 	"bosh-ironic-cpi/src/driver/ipmi"
 	"bosh-ironic-cpi/src/driver/libvirt"
+	"bosh-ironic-cpi/src/driver/nodemanager"
 	"bosh-ironic-cpi/src/driver/redfish"
 	"bosh-ironic-cpi/src/driver/ssh"
 	"bosh-ironic-cpi/src/driver/wol"
-	"bosh-ironic-cpi/src/driver/nodemanager"
 )
 
 // Table has every driver, and the hardware types that are made of them.
@@ -26,11 +26,11 @@ func Table() driver.Table {
 			ilo.Spec5,
 			ipmi.Spec,
 			libvirt.Spec,
+			nodemanager.Spec,
 			redfish.Spec,
 			ssh.Spec,
 			wol.Spec,
 		},
-		Specs: []driver.Spec{fake.Spec, ipmi.Spec, nodemanager.Spec},
 		Types: []driver.HardwareType{
 			{
 				Name: "amt", About: "business PCs and workstations with Intel AMT (vPro)",
@@ -81,6 +81,12 @@ func Table() driver.Table {
 				},
 			},
 			{
+				Name: "nm", About: "servers with a BMC that speaks IPMI, and Intel Node Manager",
+				Enabled: map[string][]string{
+					"power": {"ipmitool"}, "management": {"ipmitool", "noop"}, "vendor": {"nm", "ipmitool", "no-vendor"}, "inspect": {"no-inspect"},
+				},
+			},
+			{
 				Name: "redfish", About: "servers whose BMC speaks Redfish, of any vendor",
 				Enabled: map[string][]string{
 					"power": {"redfish"}, "management": {"redfish", "noop"}, "vendor": {"redfish", "no-vendor"}, "inspect": {"redfish", "no-inspect"},
@@ -96,12 +102,6 @@ func Table() driver.Table {
 				Name: "wol", About: "servers that Wake-on-LAN switches on, and somebody else off",
 				Enabled: map[string][]string{
 					"power": {"wol"}, "management": {"noop", "fake"}, "vendor": {"no-vendor"}, "inspect": {"no-inspect"},
-				},
-			},
-			{
-				Name: "nm", About: "servers with a BMC that speaks IPMI, and Intel Node Manager",
-				Enabled: map[string][]string{
-					"power": {"ipmitool", "fake"}, "management": {"ipmitool", "noop", "fake"}, "vendor": {"nm", "ipmitool", "no-vendor"}, "inspect": {"no-inspect"},
 				},
 			},
 		},

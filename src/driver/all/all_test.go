@@ -24,7 +24,7 @@ func TestTable(t *testing.T) {
 			t.Errorf("driver %s has neither power nor vendor methods", s.Name)
 		}
 	}
-	for _, name := range []string{"amt", "fake-hardware", "iboot", "ilo", "ilo5", "ipmi", "libvirt", "manual-management", "redfish", "ssh", "wol"} {
+	for _, name := range []string{"amt", "fake-hardware", "iboot", "ilo", "ilo5", "ipmi", "libvirt", "manual-management", "nm", "redfish", "ssh", "wol"} {
 		if _, ok := table.Type(name); !ok {
 			t.Errorf("no hardware type %s", name)
 		}
