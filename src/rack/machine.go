@@ -147,7 +147,7 @@ func (m *Machine) start(boot Boot) error {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command(m.cfg.Program, m.arguments(boot)...) //nolint:noctx // it ends by stop
+	cmd := exec.Command(m.cfg.Program, m.arguments(boot)...) //nolint:noctx,gosec // it ends by stop; the arguments are ours
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
@@ -211,7 +211,7 @@ func (m *Machine) SetMedia(device, address string) error {
 
 // download fetches an image whole, as slow BMCs do.
 func download(address, path string) (err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) //nolint:forbidigo // a BMC fetches images on its own
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
