@@ -14,7 +14,6 @@ import (
 // A server that the CPI defines, on a BMC that really switches and takes a second for each of many questions.
 func TestLifeOnABMC(t *testing.T) {
 	t.Parallel()
-	backend.OnlyOn(t, "ironic", "the conductor has no IPMI driver yet")
 	d := onBMC(newDirector(t, backend.Start(t, backend.WithIPMI())))
 	power := func() string {
 		state, err := os.ReadFile(filepath.Join(d.backend.Env["IPMI_CHASSIS"], "power"))

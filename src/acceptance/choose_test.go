@@ -370,7 +370,6 @@ func onBMC(d *director) *definition {
 // takes a minute: TestLifeOnABMC.
 func TestClassicDriverName(t *testing.T) {
 	t.Parallel()
-	backend.OnlyOn(t, "ironic", "the conductor has no IPMI driver yet")
 	d := onBMC(newDirector(t, backend.Start(t, backend.WithIPMI())))
 	d.killAt("create_vm/claim node/after", "create_vm", d.arguments(d.vm)...)
 	n := d.backend.Node(t, d.node)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -62,8 +63,8 @@ func startConductor(ctx context.Context, o options) (dir, url string, env map[st
 	if err != nil {
 		return "", "", nil, err
 	}
-	if o.ipmi || o.conf != "" || o.split {
-		return dir, "", nil, errors.New("the conductor has no simulated BMC and no ironic.conf: use OnlyOn")
+	if o.conf != "" || o.split {
+		return dir, "", nil, errors.New("the conductor has no ironic.conf: use OnlyOn")
 	}
 	url = "http://" + FreeAddress()
 	conductor := map[string]any{
@@ -85,6 +86,13 @@ func startConductor(ctx context.Context, o options) (dir, url string, env map[st
 			"auth_url": env["KEYSTONE_URL"], "project": env["KEYSTONE_IRONIC_PROJECT"],
 			"username": env["KEYSTONE_IRONIC_USERNAME"], "password": env["KEYSTONE_IRONIC_PASSWORD"],
 		}
+	}
+	if o.ipmi {
+		bmc, err := startBMC(ctx)
+		if err != nil {
+			return dir, "", nil, err
+		}
+		maps.Copy(env, bmc)
 	}
 	env["IRONIC_AUTH"], env["IRONIC_URL"], env["CLEAN"], env["GROUP"] = o.auth, url, flag(o.clean), o.group
 	off := map[string]any{"enabled": false}
@@ -110,6 +118,21 @@ func startConductor(ctx context.Context, o options) (dir, url string, env map[st
 		}
 	})
 	return dir, url, env, err
+}
+
+// startBMC runs OpenIPMI's simulated BMC, and returns its env file.
+func startBMC(ctx context.Context) (map[string]string, error) {
+	begun := time.Now()
+	dir, err := os.MkdirTemp("", "bmc-")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := script(ctx, "bmc-up", dir, fmt.Sprintf("OWNER=%d", os.Getpid())); err != nil {
+		return nil, fmt.Errorf("%w\n%s", err, tails(dir))
+	}
+	env, err := readEnv(filepath.Join(dir, "env"))
+	shared.started("BMC", begun, func() { _, _ = script(context.WithoutCancel(ctx), "bmc-down", dir, "WIPE=1") })
+	return env, err
 }
 
 // startRamdisk serves the nodes of an engine with the deploy ramdisk.
