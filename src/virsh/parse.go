@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // ErrUnknown is a line that Ironic's driver never sends.
@@ -19,8 +20,9 @@ type pattern struct {
 	whole *regexp.Regexp
 }
 
-// patterns are made from the forms: what is sent and what is understood cannot differ.
-var patterns = func() (all []pattern) {
+// patterns are made from the forms: what is sent and what is understood cannot differ. They are made when first needed,
+// for most programs only send.
+var patterns = sync.OnceValue(func() (all []pattern) {
 	for _, f := range forms {
 		before := strings.ReplaceAll(regexp.QuoteMeta(f.before), `\{device\}`, `(?P<device>[a-z]+)`)
 		after := strings.ReplaceAll(regexp.QuoteMeta(f.after), `\{domain\}`, `(?P<option>--domain=)?(?P<domain>`+word+`)`)
@@ -28,11 +30,11 @@ var patterns = func() (all []pattern) {
 		all = append(all, pattern{f, regexp.MustCompile(whole)})
 	}
 	return all
-}()
+})
 
 // Parse understands a line, whole, or returns [ErrUnknown].
 func Parse(line string) (Command, error) {
-	for _, p := range patterns {
+	for _, p := range patterns() {
 		found := p.whole.FindStringSubmatch(line)
 		if found == nil {
 			continue
