@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"sync"
 
 	"github.com/gophercloud/gophercloud/v2"
 
@@ -176,16 +175,14 @@ func textOf(body []byte) string {
 // textLimit is how much of somebody else's words an error repeats, in bytes.
 const textLimit = 2000
 
-// Half a millisecond, which a program that starts for each call has no need to spend.
-var tags = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?s)<(style|script|title)[^>]*>.*?</(style|script|title)>|<[^>]*>`)
-})
-
-var userInfo = regexp.MustCompile(`(://)[^/\s@"']*@`)
+var (
+	tags     = regexp.MustCompile(`(?s)<(style|script|title)[^>]*>.*?</(style|script|title)>|<[^>]*>`)
+	userInfo = regexp.MustCompile(`(://)[^/\s@"']*@`)
+)
 
 func tidy(text string) string {
 	if strings.HasPrefix(strings.TrimSpace(text), "<") {
-		text = tags().ReplaceAllString(text, " ")
+		text = tags.ReplaceAllString(text, " ")
 	}
 	text = redactURLs(strings.Join(strings.Fields(text), " "))
 	if len(text) > textLimit {

@@ -164,7 +164,7 @@ type nodeAnswer struct{ baremetal.Node }
 
 func (a *nodeAnswer) foreign() bool { return a.UUID == "" }
 
-var nodeName = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,255}$`)
+var nodeName = regexp.MustCompile(`^[A-Za-z0-9._~-]+$`) // without {1,255}, which takes half a millisecond to compile
 
 // addressable reports whether /v1/nodes/id can be a node: these words are other resources there.
 func addressable(id string) bool {
@@ -172,7 +172,7 @@ func addressable(id string) bool {
 	case "detail", "maintenance", "management", "states", "validate", "vendor_passthru", ".", "..":
 		return false
 	}
-	return nodeName.MatchString(id)
+	return len(id) <= 255 && nodeName.MatchString(id)
 }
 
 func nodePath(id string) string { return "/nodes/" + url.PathEscape(id) }
