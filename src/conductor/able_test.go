@@ -3,6 +3,7 @@ package conductor_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -130,5 +131,58 @@ func TestClassicDrivers(t *testing.T) {
 	n := &conductor.Node{Driver: "staging-nm", Details: conductor.Details{Interfaces: map[string]string{"vendor": "staging-nm", "power": "ipmitool"}}}
 	if err := c.CreateNode(t.Context(), n); err != nil || n.Driver != "nm" || n.Interface("vendor") != "nm" {
 		t.Errorf("staging-nm: %s, vendor interface %s, %v; want nm, nm", n.Driver, n.Interface("vendor"), err)
+	}
+}
+
+// What a driver finds wrong with a node before it asks the hardware is said at manage and at active, as by validate.
+func TestWhatADriverFindsWrong(t *testing.T) {
+	r := newRig(t)
+	c := r.start("c1", &script{}, func(cfg *conductor.Config) {
+		cfg.Deployers = map[string]conductor.Deployer{"script": &script{}, "fake": deploy.Fake{}}
+	})
+	tests := []struct {
+		state baremetal.ProvisionState
+		verb  baremetal.Verb
+		info  map[string]any
+		port  bool
+		want  string // empty: nothing is wrong
+	}{
+		{baremetal.Enroll, baremetal.VerbManage, nil, false, "Failed to validate power driver interface for node UUID. Error: Wake-on-LAN needs at least one port"},
+		{baremetal.Enroll, baremetal.VerbManage, map[string]any{"wol_port": "many"}, true, `Failed to validate power driver interface for node UUID. Error: driver_info "wol_port" is "many"`},
+		{baremetal.Enroll, baremetal.VerbManage, nil, true, ""},
+		{baremetal.Available, baremetal.VerbActive, nil, false, "Failed to validate deploy or power info for node UUID: Wake-on-LAN needs at least one port"},
+		{baremetal.Available, baremetal.VerbActive, nil, true, ""},
+	}
+	for i, tt := range tests {
+		n := conductor.Node{
+			Driver: "wol", ProvisionState: tt.state,
+			Details: conductor.Details{DriverInfo: conductor.NewObject(tt.info), Interfaces: map[string]string{"deploy": "fake"}},
+		}
+		if err := c.CreateNode(t.Context(), &n); err != nil {
+			t.Fatal(err)
+		}
+		if tt.port {
+			r.update(func(tx conductor.Tx) error {
+				return conductor.Put(tx, &conductor.Port{UUID: uuidOf(i), NodeUUID: n.UUID, Address: fmt.Sprintf("52:54:00:00:00:%02x", i)})
+			})
+		}
+		want := strings.ReplaceAll(tt.want, "UUID", n.UUID)
+		err := c.Provision(t.Context(), n.UUID, conductor.Request{Verb: tt.verb, Word: string(tt.verb)})
+		if tt.verb == baremetal.VerbActive {
+			if (err == nil) != (want == "") || err != nil && (!errors.Is(err, baremetal.ErrInvalid) || !strings.Contains(err.Error(), want)) {
+				t.Errorf("%d: active: %v; want %q", i, err, want)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		state := baremetal.Enroll
+		if want == "" {
+			state = baremetal.Manageable
+		}
+		if n := r.soon(n.UUID, state); (n.LastError == "") != (want == "") || !strings.Contains(n.LastError, want) {
+			t.Errorf("%d: manage: %q; want %q", i, n.LastError, want)
+		}
 	}
 }

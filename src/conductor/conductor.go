@@ -366,13 +366,8 @@ func (t *Task) onHardware(ctx context.Context, call func(*driver.Node) error) er
 	if t.dirty != nil {
 		state = t.dirty
 	}
-	n := &driver.Node{
-		UUID: t.Node.UUID, Name: t.Node.Name, Info: t.Node.Details.DriverInfo.Map(), Properties: t.Node.Details.Properties.Map(),
-		State: maps.Clone(state), Log: t.c.log,
-	}
-	for _, p := range ports {
-		n.MACs = append(n.MACs, p.Address)
-	}
+	n := t.c.seenByDriver(t.Node, ports)
+	n.State = maps.Clone(state)
 	err = call(n)
 	if !maps.Equal(n.State, state) {
 		t.dirty = n.State

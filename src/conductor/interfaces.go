@@ -161,10 +161,8 @@ func (c *Conductor) Validate(ctx context.Context, n *Node) map[string]Verdict {
 		v := Verdict{Result: true}
 		switch kind {
 		case "power", "management", "vendor", "inspect":
-			if spec, ok := c.cfg.Drivers.Spec(n.Interface(kind)); ok {
-				if err := c.wrong(ctx, spec, n); err != nil {
-					v = Verdict{Result: false, Reason: err.Error()}
-				}
+			if err := c.store.View(ctx, func(tx Tx) error { return c.wrong(tx, n, kind) }); err != nil {
+				v = Verdict{Result: false, Reason: err.Error()}
 			}
 		case "deploy":
 			d, err := c.deployer(n)
@@ -190,8 +188,12 @@ func (c *Conductor) Validate(ctx context.Context, n *Node) map[string]Verdict {
 	return verdicts
 }
 
-// wrong is what a driver finds wrong with a node before the hardware is asked.
-func (c *Conductor) wrong(ctx context.Context, spec driver.Spec, n *Node) error {
+// wrong is what the driver behind an interface finds wrong with a node before the hardware is asked.
+func (c *Conductor) wrong(tx Tx, n *Node, kind string) error {
+	spec, ok := c.cfg.Drivers.Spec(n.Interface(kind))
+	if !ok {
+		return nil
+	}
 	if err := spec.Check(n.Details.DriverInfo.Map()); err != nil {
 		return err
 	}
@@ -199,8 +201,23 @@ func (c *Conductor) wrong(ctx context.Context, spec driver.Spec, n *Node) error 
 	if !ok {
 		return nil
 	}
-	t := &Task{c: c, Node: n}
-	return t.onHardware(ctx, v.Validate)
+	ports, err := All[Port](tx, RowQuery{NodeUUID: n.UUID})
+	if err != nil {
+		return err
+	}
+	return v.Validate(c.seenByDriver(n, ports))
+}
+
+// seenByDriver is a node as drivers see it.
+func (c *Conductor) seenByDriver(n *Node, ports []*Port) *driver.Node {
+	seen := &driver.Node{
+		UUID: n.UUID, Name: n.Name, Info: n.Details.DriverInfo.Map(), Properties: n.Details.Properties.Map(),
+		State: maps.Clone(n.Details.DriverState), Log: c.log,
+	}
+	for _, p := range ports {
+		seen.MACs = append(seen.MACs, p.Address)
+	}
+	return seen
 }
 
 // BootDevices are what the node's hardware can boot from.

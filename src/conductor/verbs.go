@@ -47,7 +47,7 @@ func (c *Conductor) accept(ctx context.Context, ident string, r Request) (*Node,
 		if !ok {
 			return wrongState(n, r.Word)
 		}
-		if err := c.check(n, r); err != nil {
+		if err := c.check(tx, n, r); err != nil {
 			return err
 		}
 		n.LastError = ""
@@ -106,7 +106,7 @@ func wrongState(n *Node, verb string) *Error {
 }
 
 // check is what a verb asks of a node besides its state.
-func (c *Conductor) check(n *Node, r Request) error {
+func (c *Conductor) check(tx Tx, n *Node, r Request) error {
 	deploys := r.Verb == baremetal.VerbActive || r.Verb == baremetal.VerbRebuild
 	switch {
 	case n.Maintenance && (deploys || r.Verb == baremetal.VerbClean):
@@ -136,7 +136,7 @@ func (c *Conductor) check(n *Node, r Request) error {
 		}
 	}
 	if err == nil {
-		err = c.validPower(n)
+		err = c.wrong(tx, n, "power")
 	}
 	if err == nil {
 		err = d.Validate(n)
@@ -165,14 +165,6 @@ func (c *Conductor) cleansItself(n *Node) bool {
 		return *own
 	}
 	return c.cfg.AutomatedClean
-}
-
-func (c *Conductor) validPower(n *Node) error {
-	spec, ok := c.cfg.Drivers.Spec(n.Interface("power"))
-	if !ok {
-		return nil
-	}
-	return spec.Check(n.Details.DriverInfo.Map())
 }
 
 // arm stores what came with a verb.
@@ -216,11 +208,12 @@ func (t *Task) carryOn(ctx context.Context, r Request) {
 
 // verify finds out whether the node can be managed.
 func (t *Task) verify(ctx context.Context) {
-	err := t.c.validPower(t.Node)
-	var state baremetal.PowerState
-	if err == nil {
-		state, err = t.PowerState(ctx)
+	err := t.c.store.View(ctx, func(tx Tx) error { return t.c.wrong(tx, t.Node, "power") })
+	if err != nil {
+		t.fail(ctx, fmt.Errorf("Failed to validate power driver interface for node %s. Error: %w", t.Node.UUID, err))
+		return
 	}
+	state, err := t.PowerState(ctx)
 	if err != nil {
 		t.fail(ctx, fmt.Errorf("Failed to get power state for node %s. Error: %w", t.Node.UUID, err))
 		return
