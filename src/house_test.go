@@ -176,6 +176,7 @@ func TestProgramsStayLight(t *testing.T) {
 		{"cmd/ironic_cpi", module + "registry/server", "it starts in milliseconds"},
 		{"cmd/ironic_cpi", module + "virshproxy", "it starts in milliseconds"},
 		{"cmd/ironic_cpi", module + "daemon", "it starts in milliseconds"},
+		{"cmd/ironic_cpi", module + "driver/vendorargs", "it starts in milliseconds"},
 		{"cmd/ironic_cpi", "github.com/prometheus/client_golang/prometheus", "it starts in milliseconds"},
 	}
 	for _, p := range packages(t) {

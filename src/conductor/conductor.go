@@ -27,6 +27,9 @@ type Config struct {
 
 	Inspectors map[string]Worker // by name of the inspect interface, besides those of drivers
 
+	// VendorArguments checks those of a vendor method: see package driver/vendorargs. nil: vendor methods are refused.
+	VendorArguments func(driver.VendorMethod, map[string]any) error
+
 	Types          []string            // enabled hardware types; empty: all of them
 	Enabled        map[string][]string // enabled interfaces by kind; a kind that is not there: all of them
 	Defaults       map[string]string   // interface by kind, for nodes that name none and whose hardware type can do it

@@ -11,6 +11,7 @@ import (
 	"bosh-ironic-cpi/src/baremetal"
 	"bosh-ironic-cpi/src/conductor"
 	"bosh-ironic-cpi/src/driver/all"
+	"bosh-ironic-cpi/src/driver/vendorargs"
 	"bosh-ironic-cpi/src/store"
 	"bosh-ironic-cpi/src/wait"
 )
@@ -39,7 +40,7 @@ func newRig(t testing.TB) *rig {
 func (r *rig) start(name string, d conductor.Deployer, change func(*conductor.Config)) *conductor.Conductor {
 	r.t.Helper()
 	cfg := conductor.Config{
-		Hostname: name, Store: r.store, Drivers: all.Table(), Deployers: map[string]conductor.Deployer{"script": d},
+		Hostname: name, Store: r.store, Drivers: all.Table(), VendorArguments: vendorargs.Check, Deployers: map[string]conductor.Deployer{"script": d},
 		LockWait: time.Millisecond,
 	}
 	if change != nil {

@@ -10,7 +10,7 @@ import (
 // A VendorDeployer is a deploy interface with vendor methods of its own: what ramdisks call.
 type VendorDeployer interface {
 	VendorMethods() []driver.VendorMethod
-	// CallVendor carries a method out under the node's lock. The arguments have passed [driver.VendorMethod.Check].
+	// CallVendor carries a method out under the node's lock. The arguments have passed package driver/vendorargs.
 	CallVendor(ctx context.Context, t *Task, method string, args map[string]any) (any, error)
 }
 
@@ -43,7 +43,10 @@ func named(methods []driver.VendorMethod, name string) bool {
 
 // CallVendor calls a vendor method: an asynchronous one goes on in the background, under the lock.
 func (c *Conductor) CallVendor(ctx context.Context, ident string, m driver.VendorMethod, args map[string]any) (any, error) {
-	if err := m.Check(args); err != nil {
+	if c.cfg.VendorArguments == nil {
+		return nil, invalid("Vendor methods are not called here: ask a conductor that stays.")
+	}
+	if err := c.cfg.VendorArguments(m, args); err != nil {
 		return nil, invalid("%s", err.Error())
 	}
 	if !m.Async {

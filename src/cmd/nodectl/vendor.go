@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"bosh-ironic-cpi/src/driver"
+	"bosh-ironic-cpi/src/driver/vendorargs"
 )
 
 // vendor is "vendor".
@@ -76,7 +77,7 @@ func (v *vendor) arguments(methods []driver.VendorMethod, c *console) (map[strin
 	if json.Unmarshal(text, &args) != nil || args == nil {
 		return nil, wrong(errors.New("--args: want a JSON object, or @FILE with one"))
 	}
-	return args, wrong(methods[i].Check(args))
+	return args, wrong(vendorargs.Check(methods[i], args))
 }
 
 // A listedMethod is a vendor method for scripts.

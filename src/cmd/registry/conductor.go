@@ -16,6 +16,7 @@ import (
 	"bosh-ironic-cpi/src/conductor/deploy"
 	"bosh-ironic-cpi/src/daemon"
 	"bosh-ironic-cpi/src/driver/all"
+	"bosh-ironic-cpi/src/driver/vendorargs"
 	"bosh-ironic-cpi/src/store"
 )
 
@@ -105,7 +106,8 @@ func startConductor(ctx context.Context, p *parts, ramdisk deploy.Ramdisk, open 
 	engine, err := conductor.New(conductor.Config{
 		Hostname: c.Hostname, Group: c.Group, Store: kept, Drivers: all.Table(),
 		Deployers: interfaces.Deployers, Inspectors: interfaces.Inspectors,
-		Types: c.HardwareTypes, Enabled: c.EnabledInterfaces, Defaults: c.Interfaces,
+		VendorArguments: vendorargs.Check,
+		Types:           c.HardwareTypes, Enabled: c.EnabledInterfaces, Defaults: c.Interfaces,
 		AutomatedClean: c.AutomatedClean, Workers: c.Workers, WaitLimit: c.CallbackLimit, Log: log,
 		LockWait: max(c.LockWait, time.Millisecond), // zero is the conductor's default
 	})

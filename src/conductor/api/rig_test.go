@@ -15,6 +15,7 @@ import (
 	"bosh-ironic-cpi/src/conductor/api"
 	"bosh-ironic-cpi/src/conductor/deploy"
 	"bosh-ironic-cpi/src/driver/all"
+	"bosh-ironic-cpi/src/driver/vendorargs"
 	"bosh-ironic-cpi/src/store"
 	"bosh-ironic-cpi/src/wait"
 )
@@ -35,7 +36,7 @@ func start(t testing.TB, change func(*conductor.Config)) *rig {
 	}
 	interfaces := deploy.All(deploy.Ramdisk{})
 	cfg := conductor.Config{
-		Hostname: "127.0.0.1", Store: s, Drivers: all.Table(),
+		Hostname: "127.0.0.1", Store: s, Drivers: all.Table(), VendorArguments: vendorargs.Check,
 		Deployers: interfaces.Deployers, Inspectors: interfaces.Inspectors,
 	}
 	if change != nil {

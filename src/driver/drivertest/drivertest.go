@@ -13,6 +13,7 @@ import (
 
 	"bosh-ironic-cpi/src/baremetal"
 	"bosh-ironic-cpi/src/driver"
+	"bosh-ironic-cpi/src/driver/vendorargs"
 	"bosh-ironic-cpi/src/wait"
 )
 
@@ -245,7 +246,7 @@ func (r Rig) vendor(t *testing.T, v driver.Vendor) {
 			t.Errorf("vendor method %+v: want a name of its own, HTTP methods and a description", m)
 		}
 		seen[m.Name] = true
-		if err := m.Check(nil); err != nil {
+		if err := vendorargs.Check(m, nil); err != nil {
 			if _, ok := errors.AsType[*driver.ArgumentError](err); !ok {
 				t.Error(err)
 			}

@@ -18,6 +18,7 @@ import (
 	"bosh-ironic-cpi/src/driver"
 	"bosh-ironic-cpi/src/driver/drivertest"
 	wire "bosh-ironic-cpi/src/driver/internal/redfish"
+	"bosh-ironic-cpi/src/driver/vendorargs"
 	"bosh-ironic-cpi/src/wait"
 )
 
@@ -103,7 +104,7 @@ func TestBootIntoISO(t *testing.T) {
 		method := quick.VendorMethods()[0]
 		args := map[string]any{"boot_iso_href": iso}
 		for i := range 2 {
-			if err := method.Check(args); err != nil {
+			if err := vendorargs.Check(method, args); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := quick.CallVendor(t.Context(), s.node, method.Name, args); err != nil {
@@ -122,7 +123,7 @@ func TestBootIntoISO(t *testing.T) {
 			}
 		}
 		for _, wrong := range []map[string]any{nil, {"boot_iso_href": 7}, {"boot_iso_href": "glance-uuid"}} {
-			if method.Check(wrong) == nil {
+			if vendorargs.Check(method, wrong) == nil {
 				t.Errorf("%v: want an error", wrong)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	bmc "bosh-ironic-cpi/src/bmc/ipmi"
 	"bosh-ironic-cpi/src/driver"
 	"bosh-ironic-cpi/src/driver/ipmi"
+	"bosh-ironic-cpi/src/driver/vendorargs"
 )
 
 // manager is a controller as Intel's Node Manager: it knows its version and no other command.
@@ -124,7 +125,7 @@ func TestSendRaw(t *testing.T) {
 		if tt.raw != nil {
 			args["raw_bytes"] = tt.raw
 		}
-		err := method.Check(args)
+		err := vendorargs.Check(method, args)
 		var answer any
 		if err == nil {
 			answer, err = d.CallVendor(t.Context(), node(b), method.Name, args)
@@ -133,7 +134,7 @@ func TestSendRaw(t *testing.T) {
 			t.Errorf("send_raw %v: %v, %v; want %q, fine: %t", tt.raw, answer, err, tt.want, tt.ok)
 		}
 	}
-	if err := method.Check(map[string]any{"raw_bytes": "0 1", "more": 1}); err == nil {
+	if err := vendorargs.Check(method, map[string]any{"raw_bytes": "0 1", "more": 1}); err == nil {
 		t.Error("an unknown argument is taken")
 	}
 }
@@ -144,7 +145,7 @@ func TestBMCReset(t *testing.T) {
 	d := ipmi.Impatient(30 * time.Millisecond)
 	reset := func(args map[string]any) error {
 		t.Helper()
-		if err := d.VendorMethods()[1].Check(args); err != nil {
+		if err := vendorargs.Check(d.VendorMethods()[1], args); err != nil {
 			return err
 		}
 		_, err := d.CallVendor(t.Context(), node(b), "bmc_reset", args)

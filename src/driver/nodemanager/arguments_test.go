@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"bosh-ironic-cpi/src/driver"
+	"bosh-ironic-cpi/src/driver/vendorargs"
 )
 
 // samples are arguments for every method: those of the first driver's documentation, word for word.
@@ -27,14 +28,14 @@ var samples = map[string]string{
 func TestSamples(t *testing.T) {
 	for _, m := range New(&wire{}).VendorMethods() {
 		t.Run("N47 "+m.Name, func(t *testing.T) {
-			if err := m.Check(arguments(t, samples[m.Name])); err != nil {
+			if err := vendorargs.Check(m, arguments(t, samples[m.Name])); err != nil {
 				t.Error(err)
 			}
 		})
 		t.Run("N48 "+m.Name+" with a key too many", func(t *testing.T) {
 			args := arguments(t, samples[m.Name])
 			args["gramophone"] = "on"
-			err := m.Check(args)
+			err := vendorargs.Check(m, args)
 			if m.Name == "get_nm_version" { // looks at no arguments
 				if err != nil {
 					t.Error(err)
@@ -75,7 +76,7 @@ func TestArguments(t *testing.T) {
 		{"N58 trigger of a domain", "get_nm_statistics", `{"scope": "global", "domain_id": "platform", "parameter_name": "trigger"}`, "parameter_name", wrong},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			err := methodNamed(t, test.method).Check(arguments(t, test.args))
+			err := vendorargs.Check(methodNamed(t, test.method), arguments(t, test.args))
 			if test.want == fine {
 				if err != nil {
 					t.Error(err)
@@ -112,7 +113,7 @@ func TestDefaults(t *testing.T) {
 // The schemas are of draft 4: 1.0 is no integer.
 func TestIntegers(t *testing.T) {
 	for _, number := range []string{"1.0", "1e1", "1.5", "true", `"1"`, "-1", "256", "1e99999999", "null", "[1]", "99999999999999999999"} {
-		err := methodNamed(t, "get_nm_policy").Check(arguments(t, `{"domain_id": "platform", "policy_id": `+number+`}`))
+		err := vendorargs.Check(methodNamed(t, "get_nm_policy"), arguments(t, `{"domain_id": "platform", "policy_id": `+number+`}`))
 		if err == nil || !strings.Contains(err.Error(), "policy_id") || !strings.HasPrefix(err.Error(), "Input data validation error") {
 			t.Errorf("policy_id %s: %v; want an error that names it", number, err)
 		}
@@ -128,7 +129,7 @@ func TestIntegers(t *testing.T) {
 		{"correction_time", `"target_limit": 200, "correction_time": -1}`},
 	} {
 		args := `{` + policyBase + `, "policy_trigger": "boot", ` + strings.TrimSuffix(test.with, "}") + strings.Repeat("}", 1+strings.Count(test.with, "{"))
-		err := methodNamed(t, "set_nm_policy").Check(arguments(t, args))
+		err := vendorargs.Check(methodNamed(t, "set_nm_policy"), arguments(t, args))
 		if err == nil || !strings.Contains(err.Error(), test.name) {
 			t.Errorf("%s: %v; want an error that names %s", test.with, err, test.name)
 		}
@@ -139,7 +140,7 @@ func TestIntegers(t *testing.T) {
 		`[{"start": 1, "stop": 2, "days": ["monday", "monday"]}]`, `[{"start": 1, "stop": 2, "days": ["Monday"]}]`, `[{"start": 1, "days": ["monday"]}]`,
 		`[` + strings.TrimSuffix(strings.Repeat(`{"start": 1, "stop": 2, "days": ["monday"]},`, 6), ",") + `]`,
 	} {
-		if err := methodNamed(t, "set_nm_policy_suspend").Check(arguments(t, suspend+periods+`}`)); err == nil || !strings.Contains(err.Error(), "periods") {
+		if err := vendorargs.Check(methodNamed(t, "set_nm_policy_suspend"), arguments(t, suspend+periods+`}`)); err == nil || !strings.Contains(err.Error(), "periods") {
 			t.Errorf("periods %s: %v; want an error that names them", periods, err)
 		}
 	}

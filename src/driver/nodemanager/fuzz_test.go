@@ -3,6 +3,8 @@ package nodemanager
 import (
 	"encoding/json"
 	"testing"
+
+	"bosh-ironic-cpi/src/driver/vendorargs"
 )
 
 // Whatever a controller answers, each method gives an error or something that JSON can hold.
@@ -55,7 +57,7 @@ func FuzzArguments(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which uint8, text string) {
 		m := methods[int(which)%len(methods)]
 		var args map[string]any
-		if json.Unmarshal([]byte(text), &args) != nil || m.Check(args) != nil {
+		if json.Unmarshal([]byte(text), &args) != nil || vendorargs.Check(m.VendorMethod, args) != nil {
 			return
 		}
 		_, data, err := m.bind(args)

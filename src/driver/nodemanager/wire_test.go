@@ -11,6 +11,7 @@ import (
 
 	"bosh-ironic-cpi/src/driver"
 	"bosh-ironic-cpi/src/driver/ipmi"
+	"bosh-ironic-cpi/src/driver/vendorargs"
 )
 
 // A wire is a BMC that notes what is sent, and answers what it is told to.
@@ -104,7 +105,7 @@ func methodNamed(t testing.TB, name string) driver.VendorMethod {
 func call(t testing.TB, bmc Controller, n *driver.Node, name, args string) (string, error) {
 	t.Helper()
 	given := arguments(t, args)
-	if err := methodNamed(t, name).Check(given); err != nil {
+	if err := vendorargs.Check(methodNamed(t, name), given); err != nil {
 		return "", err
 	}
 	result, err := New(bmc).CallVendor(t.Context(), n, name, given)

@@ -10,6 +10,7 @@ import (
 	"bosh-ironic-cpi/src/baremetal"
 	bmc "bosh-ironic-cpi/src/bmc/redfish"
 	"bosh-ironic-cpi/src/driver"
+	"bosh-ironic-cpi/src/driver/vendorargs"
 	"bosh-ironic-cpi/src/wait"
 )
 
@@ -254,7 +255,7 @@ func TestEjectVmedia(t *testing.T) {
 		s := build(t, find(t, "plain"), nil)
 		if err := errors.Join(
 			quick.InsertMedia(t.Context(), s.node, "cdrom", iso), quick.InsertMedia(t.Context(), s.node, "floppy", "http://192.0.2.1/a.img"),
-			method.Check(tt.args),
+			vendorargs.Check(method, tt.args),
 		); err != nil {
 			t.Fatal(err)
 		}
@@ -266,7 +267,7 @@ func TestEjectVmedia(t *testing.T) {
 		}
 	}
 	for _, args := range []map[string]any{{"boot_device": "gramophone"}, {"device": "cd"}} {
-		if method.Check(args) == nil {
+		if vendorargs.Check(method, args) == nil {
 			t.Errorf("%v: want an error", args)
 		}
 	}

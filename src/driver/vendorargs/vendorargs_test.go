@@ -1,4 +1,4 @@
-package driver_test
+package vendorargs_test
 
 import (
 	"encoding/json"
@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"bosh-ironic-cpi/src/driver"
+	"bosh-ironic-cpi/src/driver/vendorargs"
 )
 
 func TestVendorMethodCheck(t *testing.T) {
@@ -37,19 +38,19 @@ func TestVendorMethodCheck(t *testing.T) {
 		{map[string]any{"pitch": json.Number("5"), "volume": 11}, "Input data validation error: method tune: additional properties 'volume' not allowed"},
 		{map[string]any{"pitch": json.Number("5"), "key": "a"}, ""},
 	} {
-		err := m.Check(test.args)
+		err := vendorargs.Check(m, test.args)
 		if got := text(err); got != test.want {
 			t.Errorf("Check(%v) = %q; want %q", test.args, got, test.want)
 		}
 	}
-	if err := m.Check(map[string]any{"pitch": json.Number("3")}); !errors.Is(err, odd) {
+	if err := vendorargs.Check(m, map[string]any{"pitch": json.Number("3")}); !errors.Is(err, odd) {
 		t.Errorf("%v; want the validation's own error", err)
 	}
 	broken := driver.VendorMethod{Name: "tune", Schema: `{"type": "intejer"}`}
-	if err := broken.Check(nil); err == nil || errors.As(err, new(*driver.ArgumentError)) {
+	if err := vendorargs.Check(broken, nil); err == nil || errors.As(err, new(*driver.ArgumentError)) {
 		t.Errorf("a broken schema: %v; want an error that is none of the caller's", err)
 	}
-	if err := (driver.VendorMethod{Name: "any"}).Check(nil); err != nil {
+	if err := vendorargs.Check(driver.VendorMethod{Name: "any"}, nil); err != nil {
 		t.Errorf("no schema: %v", err)
 	}
 }
