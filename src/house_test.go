@@ -289,6 +289,24 @@ func TestDocsNameFilesThatExist(t *testing.T) {
 	}
 }
 
+var fuzzTarget = regexp.MustCompile(`(?m)^func (Fuzz\w+)\(`)
+
+// What reads the bytes of strange hardware is fuzzed from examples that are kept, one thing each.
+func TestFuzzTargetsOfDriversHaveACorpus(t *testing.T) {
+	files := tracked(t)
+	for _, name := range files {
+		if !strings.HasSuffix(name, "_test.go") || !strings.HasPrefix(name, "src/driver/") && !strings.HasPrefix(name, "src/virsh/") {
+			continue
+		}
+		for _, target := range fuzzTarget.FindAllSubmatch(content(t, name), -1) {
+			corpus := path.Join(path.Dir(name), "testdata/fuzz", string(target[1])) + "/"
+			if !slices.ContainsFunc(files, func(f string) bool { return strings.HasPrefix(f, corpus) }) {
+				t.Errorf("%s: %s has no file in %s", name, target[1], corpus)
+			}
+		}
+	}
+}
+
 var jsonBlock = regexp.MustCompile("(?s)```json\n(.*?)```")
 
 // The first thing that an operator copies must be right.
