@@ -2,6 +2,7 @@ package driver
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -90,12 +91,14 @@ func (t Table) Secret(key string) bool {
 	return LooksSecret(key)
 }
 
-// LooksSecret is Ironic's rule for keys that nobody declared (ironic/common/utils.py, mask of "password" keys).
-func LooksSecret(key string) bool {
-	key = strings.ToLower(key)
-	return strings.Contains(key, "password") || strings.Contains(key, "secret") || strings.Contains(key, "token") ||
-		strings.Contains(key, "snmp_community") || strings.Contains(key, "auth_key")
-}
+// SecretWords are what a key has in it, in any case, if it names a secret: a regular expression. Most are Ironic's
+// (oslo_utils/strutils.py, _SANITIZE_KEYS), which knows neither community strings nor SNMP's keys.
+const SecretWords = `password|admin_?pass|new_pass|passphrase|secret|token|sys_pswd|encrypted_key|private_key|fernetkey|sslkey|configdrive|snmp_community|auth_key`
+
+var secretWords = regexp.MustCompile(`(?i)` + SecretWords)
+
+// LooksSecret is the rule for keys that nobody declared.
+func LooksSecret(key string) bool { return secretWords.MatchString(key) }
 
 // Check finds mistakes of whoever wrote the table.
 func (t Table) Check() error {

@@ -192,6 +192,13 @@ func lists() []request {
 	return append(all, get("/v1/nodes?provision_state=enroll").at("1.8"), get("/v1/nodes?resource_class=gold").at("1.20"), get("/v1/nodes?retired=true").at("1.60"))
 }
 
+// hidden holds secrets as Ironic knows them: by their names, also in objects, and in texts.
+var hidden = m{
+	"ipmi_password": "hunter2", "address": "x", "port": 623, "nothing": nil, "SSH_Passphrase": "hunter2", "pin": "4711", "list": []any{1, "two"},
+	"ssh": m{"private_key_path": "hunter2", "user": "u", "deep": m{"auth_token": "hunter2", "on": true}}, "secret": m{"a": 1}, "empty_password": "",
+	"kernel": "console=ttyS0 rootpassword=hunter2 quiet", "line": "run --password hunter2 --user u", "sum": "1 = 2", "configdrive": "hunter2",
+}
+
 func patches() []request {
 	p := func(ops ...any) request { return patch("/v1/nodes/one", ops...) }
 	return []request{
@@ -207,6 +214,7 @@ func patches() []request {
 		patch("/v1/nodes/two", op("add", "/instance_uuid", claim)), p(op("remove", "/instance_uuid", nil)), p(op("remove", "/instance_uuid", nil)),
 		p(op("add", "/protected", true)), p(op("add", "/retired", true)), p(op("add", "/retired", false)), p(op("add", "/automated_clean", true)),
 		p(op("replace", "/automated_clean", nil)), p(op("add", "/maintenance", true)), p(op("add", "/maintenance", false)), p(op("add", "/driver_info/port", 623)),
+		p(op("add", "/driver_info", hidden), op("add", "/instance_info", hidden)), get("/v1/nodes/one"), get("/v1/nodes?fields=driver_info,instance_info"),
 		p(op("add", "/owner", "team")), p(op("add", "/conductor_group", "x")), p(op("add", "/shard", "s1")).at("1.81"), p(op("add", "/shard", "s1")),
 		patch("/v1/nodes/nobody", op("add", "/name", "x")), get("/v1/nodes/one"),
 	}

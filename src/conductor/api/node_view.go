@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 
@@ -133,53 +132,34 @@ func appendProvisionState(b []byte, c *call, n node) []byte {
 	return appendText(b, string(n.ProvisionState))
 }
 
-const masked = "******"
-
 // appendDriverInfo hides what drivers call secret, and what looks like it.
 func appendDriverInfo(b []byte, c *call, n node) []byte {
-	b = append(b, '{')
-	first := true
-	n.Details.DriverInfo.Members(func(name string, value []byte) {
-		if !first {
-			b = append(b, ',')
-		}
-		first = false
-		b = append(appendText(b, name), ':')
-		if c.conductor.Drivers().Secret(name) {
-			b = appendText(b, masked)
-		} else {
-			b = append(b, value...)
-		}
-	})
-	return append(b, '}')
+	return appendMasked(b, n.Details.DriverInfo, func(key string, object bool) bool { return !object && c.conductor.Drivers().Secret(key) })
 }
 
-// hiddenInstanceInfo are the keys of instance_info that hold secrets, or open what does.
-var hiddenInstanceInfo = []string{"configdrive", "image_url", "rescue_password", "hashed_rescue_password", "agent_secret_token"}
-
-// appendInstanceInfo does not decode what has nothing to hide.
+// appendInstanceInfo hides what holds secrets, or opens what does: a config drive as an object, too.
 func appendInstanceInfo(b []byte, _ *call, n node) []byte {
-	o := n.Details.InstanceInfo
-	hide := slices.ContainsFunc(hiddenInstanceInfo, func(key string) bool { return bytes.Contains(o, []byte(key)) })
-	if !hide && !bytes.Contains(bytes.ToLower(o), []byte("password")) {
-		return appendObject(b, o)
-	}
-	m := o.Map()
-	for key := range m {
-		if slices.Contains(hiddenInstanceInfo, key) || strings.Contains(strings.ToLower(key), "password") || driver.LooksSecret(key) {
-			m[key] = masked
-		}
-	}
-	return appendJSON(b, m)
+	return appendMasked(b, n.Details.InstanceInfo, func(key string, object bool) bool {
+		return key == "configdrive" || key == "image_url" || !object && driver.LooksSecret(key)
+	})
 }
 
 // appendInternalInfo writes what Ironic tells of work under way.
 func appendInternalInfo(b []byte, _ *call, n node) []byte {
-	if n.Details.Work == nil && n.Details.Agent == nil {
+	return appendInternal(b, n, n.Details.Work)
+}
+
+// appendInternalToAll leaves steps out: their arguments may hold an agent's settings, and lookup is open to all.
+func appendInternalToAll(b []byte, _ *call, n node) []byte {
+	return appendInternal(b, n, nil)
+}
+
+func appendInternal(b []byte, n node, w *conductor.Work) []byte {
+	if w == nil && n.Details.Agent == nil {
 		return appendObject(b, n.Details.DriverInternalInfo)
 	}
 	m := n.Details.DriverInternalInfo.Map()
-	if w := n.Details.Work; w != nil {
+	if w != nil {
 		steps := make([]any, len(w.Steps))
 		for i, s := range w.Steps {
 			steps[i] = stepJSON(s)
