@@ -50,7 +50,7 @@ func (outOfBand) CleanUp(context.Context, *Task, bool) error { return nil }
 
 // Inspected takes what a ramdisk found, and continues the node that waits for it: the one with this UUID, if it is not
 // empty, and one of these MACs. A stranger learns nothing of which nodes there are: whatever does not fit is
-// [baremetal.ErrNotFound]. A node that somebody holds is [ErrBusy]: ramdisks call again after that.
+// [baremetal.ErrNotFound], at once. A node whose ramdisk is just being booted is [ErrBusy]: ramdisks call again after that.
 func (c *Conductor) Inspected(ctx context.Context, uuid string, macs []string, found NodeInventory) (node string, err error) {
 	if err := c.begin(); err != nil {
 		return "", err
@@ -67,11 +67,23 @@ func (c *Conductor) Inspected(ctx context.Context, uuid string, macs []string, f
 func (c *Conductor) inspected(ctx context.Context, uuid string, macs []string, found NodeInventory) (*Node, error) {
 	err := c.store.View(ctx, func(tx Tx) error {
 		byMAC, err := nodeByMAC(tx, macs)
-		if err == nil && uuid != "" && uuid != byMAC {
-			err = errNoLookup
+		if err != nil {
+			return err
+		}
+		n, err := tx.Node(byMAC)
+		if errors.Is(err, baremetal.ErrNotFound) {
+			return errNoLookup
+		}
+		if err != nil {
+			return err
+		}
+		w := n.Details.Work
+		inspects := w != nil && w.Kind == WorkInspect && (n.ProvisionState == baremetal.InspectWait || n.ProvisionState == baremetal.Inspecting)
+		if !inspects || (uuid != "" && uuid != byMAC) { // the lock of any other node would tell that it is there
+			return errNoLookup
 		}
 		uuid = byMAC
-		return err
+		return nil
 	})
 	if err != nil {
 		return nil, err

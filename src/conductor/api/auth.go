@@ -8,8 +8,8 @@ import (
 	"bosh-ironic-cpi/src/httpauth"
 )
 
-// authenticated lets users in, and everybody to what a ramdisk or a client's negotiation needs: lookup, heartbeat and
-// the version documents. Refusals have the form of Ironic's http_basic middleware, which has no error_message.
+// authenticated lets users in, and everybody to what a ramdisk or a client's negotiation needs: lookup, heartbeat,
+// continue_inspection and the version documents. Refusals have the form of Ironic's http_basic middleware, which has no error_message.
 func authenticated(users *httpauth.Users, next http.Handler) http.Handler {
 	if users == nil {
 		return next
@@ -46,5 +46,9 @@ func authenticated(users *httpauth.Users, next http.Handler) http.Handler {
 
 func open(path string) bool {
 	path = strings.Trim(path, "/")
-	return path == "" || path == "v1" || path == "v1/lookup" || strings.HasPrefix(path, "v1/heartbeat/")
+	switch path {
+	case "", "v1", "v1/lookup", "v1/" + continuePath:
+		return true
+	}
+	return strings.HasPrefix(path, "v1/heartbeat/")
 }

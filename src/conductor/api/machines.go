@@ -40,10 +40,11 @@ func (c *call) lookup() error {
 	if token == "" {
 		token = masked
 	}
-	shown, err := nodeView.only(newest, "uuid", "properties", "instance_info", "driver_internal_info")
+	shown, err := nodeView.only(newest, "uuid", "properties", "instance_info")
 	if err != nil {
 		return err
 	}
+	shown = append(shown, field[node]{"driver_internal_info", oldest, appendInternalToAll})
 	b := append([]byte(`{"node":`), shown.append(nil, c, n)...)
 	b = append(b, `,"config":`...)
 	b = appendJSON(b, map[string]any{
