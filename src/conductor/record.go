@@ -2,10 +2,7 @@ package conductor
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-
-	"bosh-ironic-cpi/src/baremetal"
 )
 
 // A Kind is a sort of [Row]: everything but nodes.
@@ -147,28 +144,29 @@ func (i *NodeInventory) row() Row {
 
 // Put stores a record, new or changed.
 func Put(tx Tx, r Record) error {
-	row := r.row()
-	var err error
-	if row.Document, err = json.Marshal(r); err != nil {
-		return fmt.Errorf("store %s %s: %w", row.Kind, row.UUID, err)
+	row, err := document(r)
+	if err != nil {
+		return err
 	}
 	return tx.PutRow(row)
 }
 
-// Add stores a record that is new. ErrTaken: its UUID is not.
+// Add stores a record that is new. ErrTaken: its UUID, or its name, is not.
 func Add(tx Tx, r Record) error {
-	row := r.row()
-	switch known, err := tx.Row(row.Kind, row.UUID); {
-	case err == nil && known.UUID == row.UUID:
-		article := "A"
-		if row.Kind == KindAllocation {
-			article = "An"
-		}
-		return refuse(baremetal.ErrTaken, "%s %s with UUID %s already exists.", article, row.Kind, row.UUID)
-	case err != nil && !errors.Is(err, baremetal.ErrNotFound):
+	row, err := document(r)
+	if err != nil {
 		return err
 	}
-	return Put(tx, r)
+	return tx.AddRow(row)
+}
+
+func document(r Record) (Row, error) {
+	row := r.row()
+	var err error
+	if row.Document, err = json.Marshal(r); err != nil {
+		return row, fmt.Errorf("store %s %s: %w", row.Kind, row.UUID, err)
+	}
+	return row, nil
 }
 
 // Get finds a record by its UUID or name. ErrNotFound.

@@ -26,7 +26,8 @@ type Tx interface {
 
 	Row(kind Kind, ident string) (Row, error) // by UUID or name
 	Rows(q RowQuery) ([]Row, error)
-	PutRow(r Row) error
+	PutRow(r Row) error // new or changed
+	AddRow(r Row) error // new: ErrTaken where its UUID or name is not, also by who is faster at the same moment
 	DeleteRow(kind Kind, uuid string) error
 	DeleteRowsOf(nodeUUID string) error
 }

@@ -374,7 +374,7 @@ func (i *importer) record(r *fileRecord) error {
 			return nil
 		}
 	}
-	if err := i.tx.PutRow(row); err != nil {
+	if err := i.tx.AddRow(row); err != nil {
 		return err
 	}
 	i.done.Records++

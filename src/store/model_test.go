@@ -82,6 +82,13 @@ func (m *model) putRow(r conductor.Row) error {
 	return nil
 }
 
+func (m *model) addRow(r conductor.Row) error {
+	if slices.ContainsFunc(m.rows, func(o conductor.Row) bool { return o.Kind == r.Kind && o.UUID == r.UUID }) {
+		return baremetal.ErrTaken
+	}
+	return m.putRow(r)
+}
+
 // fieldNamed is a node's column as the model compares it.
 func fieldNamed(n *conductor.Node, name string) any {
 	for _, c := range columns {
@@ -235,7 +242,7 @@ type deed struct {
 }
 
 func anyDeed(rt *rapid.T) deed {
-	return deed{rapid.IntRange(0, 5).Draw(rt, "deed"), anyNode(rt), anyRow(rt), rapid.IntRange(0, 9).Draw(rt, "give up") == 0}
+	return deed{rapid.IntRange(0, 6).Draw(rt, "deed"), anyNode(rt), anyRow(rt), rapid.IntRange(0, 9).Draw(rt, "give up") == 0}
 }
 
 // do does it to the store and to the model. Both refuse it, or neither.
@@ -256,6 +263,8 @@ func (d deed) do(tx conductor.Tx, m *model) error {
 		want = m.putNode(n)
 	case 2, 3:
 		got, want = tx.PutRow(d.row), m.putRow(d.row)
+	case 6:
+		got, want = tx.AddRow(d.row), m.addRow(d.row)
 	case 4:
 		got = errors.Join(tx.DeleteNode(d.node.UUID), tx.DeleteRowsOf(d.node.UUID))
 		m.nodes = slices.DeleteFunc(m.nodes, func(n *conductor.Node) bool { return n.UUID == d.node.UUID })

@@ -302,3 +302,50 @@ func TestSealed(t *testing.T) {
 		}
 	})
 }
+
+// Of many that store a new record with the same UUID at the same moment, in processes of their own, one succeeds, and the
+// others overwrite nothing.
+func TestAddedOnce(t *testing.T) {
+	on(t, func(t *testing.T, address string) {
+		const processes, rounds = 4, 20
+		var stores []*Store
+		for range processes {
+			stores = append(stores, open(t, address, Options{}))
+		}
+		for round := range rounds {
+			var mu sync.Mutex
+			var winner string
+			var all sync.WaitGroup
+			start := make(chan struct{})
+			for i, s := range stores {
+				all.Go(func() {
+					port := &conductor.Port{UUID: uuidOf(round), NodeUUID: uuidOf(1000 + i), Address: fmt.Sprintf("52:54:00:00:%02x:%02x", round, i)}
+					<-start
+					err := s.Update(t.Context(), func(tx conductor.Tx) error { return conductor.Add(tx, port) })
+					mu.Lock()
+					defer mu.Unlock()
+					switch {
+					case err == nil && winner == "":
+						winner = port.Address
+					case err == nil:
+						t.Errorf("round %d: two ports of one UUID were stored: %s and %s", round, winner, port.Address)
+					case !errors.Is(err, baremetal.ErrTaken) || err.Error() != "A port with UUID "+port.UUID+" already exists.":
+						t.Errorf("round %d: %v", round, err)
+					}
+				})
+			}
+			close(start)
+			all.Wait()
+			err := stores[0].View(t.Context(), func(tx conductor.Tx) error {
+				port, err := conductor.Get[conductor.Port](tx, uuidOf(round))
+				if err == nil && port.Address != winner {
+					t.Errorf("round %d: %s is stored; %s was", round, port.Address, winner)
+				}
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}

@@ -318,29 +318,53 @@ func (t *transaction) rows(where string, kind conductor.Kind, args ...any) ([]co
 	return all, found.Err()
 }
 
+const insertRow = "INSERT INTO records (kind, uuid, name, node_uuid, document) VALUES (?, ?, ?, ?, ?) ON CONFLICT (kind, uuid) DO "
+
 // PutRow implements conductor.Tx.
 func (t *transaction) PutRow(r conductor.Row) error {
+	_, err := t.insert("UPDATE SET name = excluded.name, node_uuid = excluded.node_uuid, document = excluded.document", r)
+	return err
+}
+
+// AddRow implements conductor.Tx.
+func (t *transaction) AddRow(r conductor.Row) error {
+	count, err := t.insert("NOTHING", r)
+	if err == nil && count == 0 {
+		return &conductor.Error{Kind: baremetal.ErrTaken, Text: indefinite(r.Kind) + " with UUID " + r.UUID + " already exists."}
+	}
+	return err
+}
+
+// insert stores a row, or does otherwise where its UUID is there. It tells how many rows it wrote.
+func (t *transaction) insert(otherwise string, r conductor.Row) (int64, error) {
 	var name any
 	if r.Name != "" {
 		name = r.Name
 	}
-	const put = "INSERT INTO records (kind, uuid, name, node_uuid, document) VALUES (?, ?, ?, ?, ?) " +
-		"ON CONFLICT (kind, uuid) DO UPDATE SET name = excluded.name, node_uuid = excluded.node_uuid, document = excluded.document"
-	err := t.exec(put, string(r.Kind), r.UUID, name, r.NodeUUID, string(r.Document))
+	s, err := t.prepared(insertRow + otherwise)
+	if err != nil {
+		return 0, err
+	}
+	done, err := s.ExecContext(t.ctx, string(r.Kind), r.UUID, name, r.NodeUUID, string(r.Document))
 	if err == nil {
-		return nil
+		return done.RowsAffected()
 	}
 	if _, ok := taken(err); !ok {
-		return fmt.Errorf("store %s %s: %w", r.Kind, r.UUID, err)
+		return 0, fmt.Errorf("store %s %s: %w", r.Kind, r.UUID, err)
 	}
-	text := fmt.Sprintf("A %s with name %s already exists.", strings.ToLower(noun(r.Kind)), r.Name)
-	switch r.Kind {
-	case conductor.KindPort:
+	text := indefinite(r.Kind) + " with name " + r.Name + " already exists."
+	if r.Kind == conductor.KindPort {
 		text = "A port with MAC address " + r.Name + " already exists."
-	case conductor.KindAllocation:
-		text = "An allocation with name " + r.Name + " already exists."
 	}
-	return &conductor.Error{Kind: baremetal.ErrTaken, Text: text}
+	return 0, &conductor.Error{Kind: baremetal.ErrTaken, Text: text}
+}
+
+// indefinite is a kind with its article.
+func indefinite(kind conductor.Kind) string {
+	if kind == conductor.KindAllocation {
+		return "An allocation"
+	}
+	return "A " + strings.ToLower(noun(kind))
 }
 
 func noun(kind conductor.Kind) string {
