@@ -6,6 +6,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -24,12 +25,12 @@ var migrations embed.FS
 const newest = 1
 
 // migrate brings the schema up to a version, one after the other, each in a transaction of its own.
-func migrate(ctx context.Context, db *sql.DB, d dialect, to int) error {
+func migrate(ctx context.Context, db *sql.DB, d dialect, files fs.FS, to int) error {
 	if err := makeVersion(ctx, db); err != nil {
 		return err
 	}
 	for {
-		at, err := climb(ctx, db, d, to)
+		at, err := climb(ctx, db, d, files, to)
 		if err != nil || at == to {
 			return err
 		}
@@ -63,7 +64,7 @@ func atOnce(err error) bool {
 }
 
 // climb goes up one version, unless it is there.
-func climb(ctx context.Context, db *sql.DB, d dialect, to int) (at int, err error) {
+func climb(ctx context.Context, db *sql.DB, d dialect, files fs.FS, to int) (at int, err error) {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return 0, err
@@ -78,7 +79,7 @@ func climb(ctx context.Context, db *sql.DB, d dialect, to int) (at int, err erro
 		return at, err
 	}
 	at++
-	text, err := migrations.ReadFile(fmt.Sprintf("migrations/%04d.sql", at))
+	text, err := fs.ReadFile(files, fmt.Sprintf("migrations/%04d.sql", at))
 	if err != nil {
 		return 0, err
 	}

@@ -114,7 +114,7 @@ func TestMigrationFromEveryVersion(t *testing.T) {
 			}
 			on(t, func(t *testing.T, address string) {
 				db, d := rawOf(t, address)
-				if err := migrate(t.Context(), db, d, v); err != nil {
+				if err := migrate(t.Context(), db, d, migrations, v); err != nil {
 					t.Fatal(err)
 				}
 				if got := versionOf(t, db); got != v {
@@ -198,7 +198,7 @@ func TestInterruptedMigration(t *testing.T) {
 		t.Run(fmt.Sprint(v), func(t *testing.T) {
 			on(t, func(t *testing.T, address string) {
 				db, d := rawOf(t, address)
-				if err := migrate(t.Context(), db, d, v-1); err != nil {
+				if err := migrate(t.Context(), db, d, migrations, v-1); err != nil {
 					t.Fatal(err)
 				}
 				before := namesIn(t, db, d)

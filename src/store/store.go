@@ -76,7 +76,7 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 			return nil, err
 		}
 	}
-	if err := migrate(ctx, s.writes, s.dialect, newest); err != nil {
+	if err := migrate(ctx, s.writes, s.dialect, migrations, newest); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the store: %w", err), s.closeAll())
 	}
 	if s.dialect == sqlite {
