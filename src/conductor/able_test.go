@@ -104,6 +104,8 @@ func TestClassicDrivers(t *testing.T) {
 	})
 	tests := []struct{ driver, named, hardwareType, deploy, refusal string }{
 		{"fake", "", "fake-hardware", "fake", ""},
+		{"staging-amt", "staging-amt", "amt", "direct", ""},
+		{"wol", "staging-wol", "", "", "Could not find the following interface"}, // as deploy interface
 		{"pxe_ssh", "", "ssh", "direct", ""},
 		{"fake_ssh", "", "ssh", "fake", ""},
 		{"fake_ssh", "direct", "ssh", "direct", ""},
@@ -183,6 +185,44 @@ func TestWhatADriverFindsWrong(t *testing.T) {
 		}
 		if n := r.soon(n.UUID, state); (n.LastError == "") != (want == "") || !strings.Contains(n.LastError, want) {
 			t.Errorf("%d: manage: %q; want %q", i, n.LastError, want)
+		}
+	}
+}
+
+// The interfaces of Ironic's staging drivers are ours by other names, also where a node changes hands by PATCH.
+func TestStagingInterfaces(t *testing.T) {
+	r := newRig(t)
+	c := r.start("c1", &script{}, func(cfg *conductor.Config) {
+		cfg.Deployers = map[string]conductor.Deployer{"direct": deploy.NewDirect(deploy.Ramdisk{}), "fake": deploy.Fake{}}
+	})
+	tests := []struct {
+		driver       string
+		named, wants map[string]string
+		refused      string
+	}{
+		{"staging-wol", map[string]string{"power": "staging-wol", "management": "fake"}, map[string]string{"power": "wol", "management": "fake"}, ""},
+		{"wol", map[string]string{"power": "staging-wol"}, map[string]string{"power": "wol", "management": "noop"}, ""},
+		{"staging-iboot", map[string]string{"power": "staging-iboot"}, map[string]string{"power": "iboot"}, ""},
+		{
+			"staging-amt", map[string]string{"power": "staging-amt", "management": "staging-amt", "deploy": "staging-amt"},
+			map[string]string{"power": "amt", "management": "amt", "deploy": "direct"}, "",
+		},
+		{"wol", map[string]string{"power": "staging-amt"}, nil, "'ironic.hardware.interfaces.power' entrypoint: staging-amt"},
+		{"wol", map[string]string{"power": "staging-tin"}, nil, "'ironic.hardware.interfaces.power' entrypoint: staging-tin"},
+	}
+	for _, tt := range tests {
+		n := &conductor.Node{Driver: tt.driver, Details: conductor.Details{Interfaces: tt.named}}
+		err := c.Compose(n)
+		if tt.refused != "" {
+			if err == nil || !strings.Contains(err.Error(), tt.refused) {
+				t.Errorf("%s with %v: %v; want %q", tt.driver, tt.named, err, tt.refused)
+			}
+			continue
+		}
+		for kind, want := range tt.wants {
+			if err != nil || n.Interface(kind) != want {
+				t.Errorf("%s with %v: %s interface %q, %v; want %s", tt.driver, tt.named, kind, n.Interface(kind), err, want)
+			}
 		}
 	}
 }

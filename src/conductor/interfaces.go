@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 
 	"bosh-ironic-cpi/src/baremetal"
 	"bosh-ironic-cpi/src/driver"
@@ -17,61 +16,11 @@ func InterfaceKinds() []string {
 	}
 }
 
-// A standIn is an interface of Ironic that nothing here stands behind, or whose work somebody else does.
-type standIn struct {
-	name string
-	does bool   // validation passes: what it is for is seen to
-	here string // what it comes to here, after "accepted: " or "not supported: "
-}
-
-// foreign are such interfaces by kind. They are accepted and shown, and validation says what they do; the first one is
-// the default of hardware types other than fake-hardware.
-var foreign = map[string][]standIn{
-	"bios": {{"no-bios", false, "settings of the BIOS are left alone"}},
-	"boot": {
-		{"ipxe", true, "the deploy interface boots the ramdisk, by virtual media or from the network"},
-		{"pxe", true, "the deploy interface boots the ramdisk, by virtual media or from the network"},
-	},
-	"console": {{"no-console", false, "consoles are not served"}},
-	"network": {
-		{"noop", true, "no port is moved between networks"},
-		{"flat", true, "no port is moved between networks"},
-	},
-	"raid": {
-		{"agent", false, "RAID is built by clean steps of the ramdisk alone"},
-		{"no-raid", false, "RAID is left alone"},
-	},
-	"rescue": {
-		{"no-rescue", false, "servers are not rescued"},
-		{"agent", false, "servers are not rescued"},
-	},
-	"storage": {
-		{"noop", true, "no volume is attached"},
-		{"external", true, "no volume is attached: whoever attaches them does it alone"},
-	},
-}
-
-// foreignNames are the names of a kind's.
-func foreignNames(kind string) (names []string) {
-	for _, s := range foreign[kind] {
-		names = append(names, s.name)
-	}
-	return names
-}
-
-// verdict says what an interface of Ironic's comes to here.
-func (s standIn) verdict() Verdict {
-	if s.does {
-		return Verdict{Result: true, Reason: "accepted: " + s.here}
-	}
-	return Verdict{Reason: "not supported: " + s.here}
-}
-
 // supported lists what a hardware type can have as interface of a kind, the default first.
 func (c *Config) supported(h driver.HardwareType, kind string) []string {
 	switch kind {
 	case "power", "management", "vendor":
-		return h.Enabled[kind]
+		return append(slices.Clone(h.Enabled[kind]), foreignNames(h.Name, kind)...)
 	case "inspect":
 		return slices.Concat(h.Enabled[kind], slices.Sorted(maps.Keys(c.Inspectors)))
 	case "deploy":
@@ -82,14 +31,14 @@ func (c *Config) supported(h driver.HardwareType, kind string) []string {
 		return names
 	case "network", "storage":
 		if h.Name == "fake-hardware" {
-			return append(foreignNames(kind), "fake")
+			return append(foreignNames(h.Name, kind), "fake")
 		}
 	default:
 		if h.Name == "fake-hardware" {
-			return append([]string{"fake"}, foreignNames(kind)...)
+			return append([]string{"fake"}, foreignNames(h.Name, kind)...)
 		}
 	}
-	return foreignNames(kind)
+	return foreignNames(h.Name, kind)
 }
 
 func rank(name string) int {
@@ -112,8 +61,8 @@ func (c *Conductor) Interfaces(h driver.HardwareType, kind string) (enabled []st
 }
 
 // Compose gives the node an interface of each kind: the ones that it names, if its hardware type can have them, else
-// defaults. The name of a driver of Ironic before Ocata becomes hardware type and deploy interface, and interfaces of
-// its staging drivers lose that word.
+// defaults. The name of a driver of Ironic before Ocata becomes hardware type and deploy interface, and the interfaces of
+// Ironic's staging drivers become ours.
 func (c *Conductor) Compose(n *Node) error {
 	if hardwareType, deploy, classic := baremetal.ClassicDriver(n.Driver); classic {
 		n.Driver = hardwareType
@@ -133,12 +82,11 @@ func (c *Conductor) Compose(n *Node) error {
 	for _, kind := range InterfaceKinds() {
 		enabled, otherwise := c.Interfaces(h, kind)
 		name := n.Details.Interfaces[kind]
-		if today, staging := strings.CutPrefix(name, "staging-"); staging && slices.Contains(enabled, today) {
-			name = today
-		}
 		switch {
 		case name == "":
 			name = otherwise
+		case !slices.Contains(enabled, name) && slices.Contains(enabled, baremetal.StagingInterface(kind, name)):
+			name = baremetal.StagingInterface(kind, name)
 		case !slices.Contains(enabled, name):
 			return invalid("Could not find the following interface in the 'ironic.hardware.interfaces.%s' entrypoint: %s. Valid interfaces are %v.", kind, name, enabled)
 		}
@@ -159,6 +107,9 @@ func (c *Conductor) Validate(ctx context.Context, n *Node) map[string]Verdict {
 	verdicts := map[string]Verdict{}
 	for _, kind := range InterfaceKinds() {
 		v := Verdict{Result: true}
+		if s, ok := standsFor(n.Driver, kind, n.Interface(kind)); ok {
+			v = s.verdict()
+		}
 		switch kind {
 		case "power", "management", "vendor", "inspect":
 			if err := c.store.View(ctx, func(tx Tx) error { return c.wrong(tx, n, kind) }); err != nil {
@@ -171,12 +122,6 @@ func (c *Conductor) Validate(ctx context.Context, n *Node) map[string]Verdict {
 			}
 			if err != nil {
 				v = Verdict{Result: false, Reason: err.Error()}
-			}
-		default:
-			for _, s := range foreign[kind] {
-				if s.name == n.Interface(kind) {
-					v = s.verdict()
-				}
 			}
 		}
 		verdicts[kind] = v

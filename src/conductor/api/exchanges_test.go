@@ -165,6 +165,8 @@ func creation() []request {
 		post("/v1/nodes", m{"uuid": n1, "driver": "fake-hardware"}).showing(wrongState),
 		post("/v1/nodes", m{"name": "one", "driver": "fake-hardware"}),
 		post("/v1/nodes", m{"uuid": n2, "name": "two", "driver": "fake-hardware", "automated_clean": false, "lessee": "them"}),
+		post("/v1/nodes", m{"uuid": nobody, "name": "manual", "driver": "manual-management"}), del("/v1/nodes/manual"),
+		post("/v1/nodes", m{"uuid": nobody, "name": "manual", "driver": "manual-management", "raid_interface": "agent", "boot_interface": "pxe"}), del("/v1/nodes/manual"),
 		get("/v1/nodes/one"), get("/v1/nodes/" + n1), get("/v1/nodes/one.json"), get("/v1/nodes/nobody"), get("/v1/nodes/" + nobody),
 		get("/v1/nodes/one").at("1.1"), get("/v1/nodes/" + n1).at("1.1"), get("/v1/nodes/" + n1).at("1.9"), get("/v1/nodes/" + n1).at("1.31"),
 		get("/v1/nodes/" + n1).at("1.46"), get("/v1/nodes/" + n1).at("1.58"), get("/v1/nodes/" + n1).at("1.69"), get("/v1/nodes/" + n1).at("1.72"),
