@@ -204,8 +204,10 @@ func TestStagingInterfaces(t *testing.T) {
 		{"wol", map[string]string{"power": "staging-wol"}, map[string]string{"power": "wol", "management": "noop"}, ""},
 		{"staging-iboot", map[string]string{"power": "staging-iboot"}, map[string]string{"power": "iboot"}, ""},
 		{
-			"staging-amt", map[string]string{"power": "staging-amt", "management": "staging-amt", "deploy": "staging-amt"},
-			map[string]string{"power": "amt", "management": "amt", "deploy": "direct"}, "",
+			"staging-amt",
+			map[string]string{"power": "staging-amt", "management": "staging-amt", "deploy": "staging-amt"},
+			map[string]string{"power": "amt", "management": "amt", "deploy": "direct"},
+			"",
 		},
 		{"wol", map[string]string{"power": "staging-amt"}, nil, "'ironic.hardware.interfaces.power' entrypoint: staging-amt"},
 		{"wol", map[string]string{"power": "staging-tin"}, nil, "'ironic.hardware.interfaces.power' entrypoint: staging-tin"},
