@@ -25,6 +25,8 @@ func (c *Conductor) inspector(n *Node) (Worker, error) {
 // An outOfBand asks the hardware itself, in one step.
 type outOfBand struct{ driver.Inspector }
 
+func (outOfBand) Needs(*Node) []baremetal.PowerTarget { return nil }
+
 func (outOfBand) Prepare(context.Context, *Task, string) error { return nil }
 
 func (outOfBand) Steps(*Task, string, []Step) ([]Step, error) {

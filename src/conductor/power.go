@@ -48,6 +48,28 @@ func (c *Conductor) PowerTargets(n *Node) []baremetal.PowerTarget {
 	return nil
 }
 
+// CanSwitchOff reports whether the node's hardware can be switched off from here.
+func (t *Task) CanSwitchOff() bool {
+	return slices.Contains(t.c.PowerTargets(t.Node), baremetal.TargetOff)
+}
+
+// WentOff stores that the server is off, for somebody else has switched it off: the ramdisk, or a hand.
+func (t *Task) WentOff(ctx context.Context) error {
+	if err := t.noteOff(ctx); err != nil {
+		return err
+	}
+	return t.Save(ctx, func(n *Node) { n.PowerState = baremetal.PowerOff })
+}
+
+// noteOff tells hardware that cannot be asked that its server is off.
+func (t *Task) noteOff(ctx context.Context) error {
+	b, ok := t.c.hardware(t.Node, "power").(driver.Blind)
+	if !ok {
+		return nil
+	}
+	return t.onHardware(ctx, func(n *driver.Node) error { return b.Switch(ctx, n, baremetal.TargetOff) })
+}
+
 // SetBootDevice chooses what the node boots from next; hardware without a choice (management noop) takes any.
 func (t *Task) SetBootDevice(ctx context.Context, device string, persistent bool) error {
 	b, ok := t.c.hardware(t.Node, "management").(driver.BootDevice)
@@ -58,17 +80,21 @@ func (t *Task) SetBootDevice(ctx context.Context, device string, persistent bool
 }
 
 // ChangePower accepts a power change and has a worker carry it out. limit is how long the hardware may take to follow; 0:
-// what the configuration says.
+// what the configuration says. Of hardware that can neither be asked nor switched off, power off says in maintenance that
+// somebody has done it by hand.
 func (c *Conductor) ChangePower(ctx context.Context, ident string, target baremetal.PowerTarget, limit time.Duration) error {
 	if err := c.begin(); err != nil {
 		return err
 	}
+	byHand := false
 	n, err := c.lock(ctx, ident, func(_ Tx, n *Node) error {
 		if n.ProvisionState == baremetal.Cleaning || n.ProvisionState == baremetal.CleanWait {
 			return invalid(`The requested action "%s" can not be performed on node "%s" while it is in state "%s".`, target, n.UUID, n.ProvisionState)
 		}
 		p, ok := c.hardware(n, "power").(driver.Power)
-		if !ok || !slices.Contains(p.PowerTargets(), target) {
+		_, blind := p.(driver.Blind)
+		byHand = ok && blind && n.Maintenance && target == baremetal.TargetOff && !slices.Contains(p.PowerTargets(), target)
+		if !byHand && (!ok || !slices.Contains(p.PowerTargets(), target)) {
 			return invalid("The driver %s does not support the power state: %s", n.Driver, target)
 		}
 		c.hold(n)
@@ -84,7 +110,13 @@ func (c *Conductor) ChangePower(ctx context.Context, ident string, target bareme
 	if limit > 0 {
 		pace.Limit = limit
 	}
-	c.run(n, func(ctx context.Context, t *Task) { t.changePower(ctx, target, pace) })
+	c.run(n, func(ctx context.Context, t *Task) {
+		if byHand {
+			t.powerChanged(ctx, baremetal.PowerOff, t.noteOff(ctx))
+			return
+		}
+		t.changePower(ctx, target, pace)
+	})
 	return nil
 }
 
@@ -95,6 +127,11 @@ func (t *Task) changePower(ctx context.Context, target baremetal.PowerTarget, pa
 		state, err = driver.SetPower(ctx, p, n, target, pace)
 		return err
 	})
+	t.powerChanged(ctx, state, failure)
+}
+
+// powerChanged ends a power change: state is what the server has now, failure why it is not what was asked for.
+func (t *Task) powerChanged(ctx context.Context, state baremetal.PowerState, failure error) {
 	err := t.save(ctx, func(tx Tx, n *Node) error {
 		n.TargetPowerState, n.Reservation = "", ""
 		if failure == nil {

@@ -180,7 +180,7 @@ func (s *script) TakeOver(context.Context, *conductor.Task) error {
 	return s.takingOver
 }
 
-func (s *script) Needs() []baremetal.PowerTarget { return nil }
+func (s *script) Needs(*conductor.Node) []baremetal.PowerTarget { return nil }
 
 func (s *script) Validate(*conductor.Node) error { return nil }
 

@@ -12,6 +12,9 @@ import (
 
 // A Worker does a kind of work on nodes, step by step.
 type Worker interface {
+	// Needs are the power targets that it cannot do without, for the node as it is at present: one whose hardware does
+	// not have them is refused before anything is touched. A deploy interface counts what ends an instance, too.
+	Needs(n *Node) []baremetal.PowerTarget
 	// Prepare comes before the first step. Whatever it does may be done again after a crash.
 	Prepare(ctx context.Context, t *Task, kind string) error
 	// Steps is the plan of a kind of work as far as it is known before the ramdisk runs. asked are the steps that the
@@ -29,9 +32,6 @@ type Worker interface {
 // cleaning.
 type Deployer interface {
 	Worker
-	// Needs are the power targets that it cannot do without, for deploying and for cleaning: a node whose hardware
-	// does not have them is refused before anything is touched.
-	Needs() []baremetal.PowerTarget
 	// Validate says before anything is done why a deployment could not work.
 	Validate(n *Node) error
 	// TearDown ends the instance.

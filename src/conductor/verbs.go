@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"bosh-ironic-cpi/src/baremetal"
+	"bosh-ironic-cpi/src/driver"
 )
 
 func newUUID() string { return uuid.NewString() }
@@ -117,15 +118,21 @@ func (c *Conductor) check(tx Tx, n *Node, r Request) error {
 	case n.Protected && (r.Verb == baremetal.VerbDeleted || r.Verb == baremetal.VerbRebuild):
 		return refuse(ErrForbidden, "Node %s is protected and cannot be undeployed, rebuilt or deleted", n.UUID)
 	}
+	if r.Verb == baremetal.VerbInspect {
+		if w, err := c.inspector(n); err == nil {
+			return c.able(n, w, "inspect")
+		}
+		return nil // it fails with last_error, as in Ironic
+	}
 	cleans := r.Verb == baremetal.VerbClean || (r.Verb == baremetal.VerbProvide && c.cleansItself(n))
-	if !deploys && !cleans {
+	if !deploys && !cleans && r.Verb != baremetal.VerbDeleted {
 		return nil
 	}
 	d, err := c.deployer(n)
 	if err == nil {
-		err = c.able(n, d)
+		err = c.able(n, d, "deploy")
 	}
-	if cleans {
+	if !deploys {
 		return err
 	}
 	if wanted, ok := n.Details.InstanceInfo.Map()["traits"].([]any); ok {
@@ -147,14 +154,19 @@ func (c *Conductor) check(tx Tx, n *Node, r Request) error {
 	return nil
 }
 
-// able says what the deploy interface needs and the node's hardware cannot do: Wake-on-LAN cannot switch off.
-func (c *Conductor) able(n *Node, d Deployer) error {
+// able says what a worker needs and the node's hardware cannot do: Wake-on-LAN cannot switch off.
+func (c *Conductor) able(n *Node, w Worker, kind string) error {
 	can := c.PowerTargets(n)
-	for _, target := range d.Needs() {
-		if !slices.Contains(can, target) {
-			return invalid("Node %s has power interface %s, which cannot do '%s', and deploy interface %s needs it. Give the node another one, or automated_clean false if only cleaning needs it.",
-				n.UUID, n.Interface("power"), target, n.Interface("deploy"))
+	for _, target := range w.Needs(n) {
+		if slices.Contains(can, target) {
+			continue
 		}
+		advice := "Give the node another one, or automated_clean false if only cleaning needs it."
+		if _, blind := c.hardware(n, "power").(driver.Blind); blind && kind == "deploy" && target == baremetal.TargetOff {
+			advice = "Shut the server down by hand, and say so: power off, in maintenance."
+		}
+		return invalid("Node %s has power interface %s, which cannot do '%s', and %s interface %s needs it. %s",
+			n.UUID, n.Interface("power"), target, kind, n.Interface(kind), advice)
 	}
 	return nil
 }

@@ -68,6 +68,8 @@ type Power interface {
 
 // Blind is Power of hardware that cannot be asked: its PowerState is what it was last told, and the server may have been
 // switched by other means since. So [SetPower] sends the command also to a server that is believed to be there.
+//
+// Switch takes a power off that is not among the PowerTargets too: it notes that somebody else has switched the server off.
 type Blind interface {
 	Power
 	Blind()

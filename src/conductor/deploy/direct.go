@@ -19,6 +19,7 @@ import (
 type Direct struct {
 	ramdisk Ramdisk
 	client  *http.Client
+	settles time.Duration // how long a server may take to go off once its ramdisk is silent, where nobody can see it
 }
 
 var _ conductor.Deployer = (*Direct)(nil)
@@ -26,14 +27,18 @@ var _ conductor.Deployer = (*Direct)(nil)
 // NewDirect makes the interface.
 func NewDirect(ramdisk Ramdisk) *Direct {
 	client := &http.Client{Transport: &http.Transport{IdleConnTimeout: 10 * time.Second, MaxIdleConnsPerHost: 2}}
-	return &Direct{ramdisk: ramdisk, client: client}
+	return &Direct{ramdisk: ramdisk, client: client, settles: 5 * time.Second}
 }
 
 // Close closes connections that nobody uses.
 func (d *Direct) Close() { d.client.CloseIdleConnections() }
 
-// Needs implements conductor.Deployer: the ramdisk is booted, and the instance after it.
-func (d *Direct) Needs() []baremetal.PowerTarget {
+// Needs implements conductor.Worker: the ramdisk is booted, and the instance after it. A server that is off needs no more
+// than to be switched on, because the ramdisk switches it off again.
+func (d *Direct) Needs(n *conductor.Node) []baremetal.PowerTarget {
+	if n.PowerState == baremetal.PowerOff {
+		return []baremetal.PowerTarget{baremetal.TargetOn}
+	}
 	return []baremetal.PowerTarget{baremetal.TargetOn, baremetal.TargetOff}
 }
 
@@ -232,28 +237,53 @@ func (d *Direct) inBand(ctx context.Context, t *conductor.Task, s conductor.Step
 	return conductor.Wait(conductor.EventHeartbeat, 0), nil
 }
 
-// powerOff has the ramdisk end in order, and switches off what does not.
+// powerOff has the ramdisk end in order, and switches off what does not. Where nothing but the ramdisk can switch off, it
+// gets more time.
 func (d *Direct) powerOff(ctx context.Context, t *conductor.Task) error {
-	if a, err := d.agentOf(t.Node); err == nil {
-		if _, err := a.post(ctx, "standby.power_off", map[string]any{}, false); err == nil {
-			pace := wait.Pace{First: 50 * time.Millisecond, Every: time.Second, Limit: 10 * time.Second}
-			_ = wait.Until(ctx, pace, "the ramdisk to power off", func(ctx context.Context) (bool, string, error) {
-				state, err := t.PowerState(ctx)
-				_, there, gone := a.last(ctx)
-				return state == baremetal.PowerOff || gone != nil || !there, string(state), err
-			})
-		}
+	alone := !t.CanSwitchOff()
+	if alone && t.Node.PowerState == baremetal.PowerOff { // repeated after a crash
+		return nil
 	}
-	return d.ramdisk.end(ctx, t)
+	pace := wait.Pace{First: 50 * time.Millisecond, Every: time.Second, Limit: 10 * time.Second}
+	if alone {
+		pace.Limit = 2 * time.Minute
+	}
+	a, err := d.agentOf(t.Node)
+	if err == nil {
+		_, err = a.post(ctx, "standby.power_off", map[string]any{}, false)
+	}
+	if err == nil {
+		err = wait.Until(ctx, pace, "the ramdisk to power off", func(ctx context.Context) (bool, string, error) {
+			state, err := t.PowerState(ctx)
+			_, there, gone := a.last(ctx)
+			return state == baremetal.PowerOff || gone != nil || !there, string(state), err
+		})
+	}
+	switch {
+	case !alone:
+		return d.ramdisk.end(ctx, t)
+	case err != nil:
+		return fmt.Errorf("the ramdisk alone can switch node %s off, and does not: %w", t.Node.UUID, err)
+	}
+	if err := wait.Pause(ctx, d.settles); err != nil { // no packet wakes a server that is still going down
+		return err
+	}
+	return t.WentOff(ctx)
 }
 
-// TearDown implements conductor.Deployer.
+// TearDown implements conductor.Deployer. A server that cannot be switched off is off: see Needs.
 func (d *Direct) TearDown(ctx context.Context, t *conductor.Task) error {
+	if !t.CanSwitchOff() {
+		return nil
+	}
 	return t.SetPower(ctx, baremetal.TargetOff)
 }
 
-// CleanUp implements conductor.Deployer: nothing is left running.
+// CleanUp implements conductor.Worker: nothing is left running.
 func (d *Direct) CleanUp(ctx context.Context, t *conductor.Task, _ bool) error {
+	if !t.CanSwitchOff() {
+		return d.powerOff(ctx, t)
+	}
 	return d.ramdisk.end(ctx, t)
 }
 

@@ -16,8 +16,8 @@ type Fake struct{}
 
 var _ conductor.Deployer = Fake{}
 
-// Needs implements conductor.Deployer.
-func (Fake) Needs() []baremetal.PowerTarget { return nil }
+// Needs implements conductor.Worker.
+func (Fake) Needs(*conductor.Node) []baremetal.PowerTarget { return nil }
 
 // Validate implements conductor.Deployer.
 func (Fake) Validate(*conductor.Node) error { return nil }

@@ -3,6 +3,7 @@ package deploy
 import (
 	"context"
 
+	"bosh-ironic-cpi/src/baremetal"
 	"bosh-ironic-cpi/src/conductor"
 )
 
@@ -13,6 +14,11 @@ type Inspection struct {
 }
 
 var _ conductor.Worker = Inspection{}
+
+// Needs implements conductor.Worker: the ramdisk is booted, and nobody asks it to switch the server off again.
+func (Inspection) Needs(*conductor.Node) []baremetal.PowerTarget {
+	return []baremetal.PowerTarget{baremetal.TargetOn, baremetal.TargetOff}
+}
 
 // Prepare implements conductor.Worker.
 func (Inspection) Prepare(context.Context, *conductor.Task, string) error { return nil }

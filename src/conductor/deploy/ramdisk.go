@@ -14,12 +14,16 @@ type Ramdisk struct {
 	Media *Media // nil: none
 }
 
-// boot starts the server with the ramdisk. Repeated after a crash, it starts it again.
+// boot starts the server with the ramdisk. Repeated after a crash, it starts it again, or, where nobody can switch the
+// server off, goes on with the ramdisk that may be running.
 func (r Ramdisk) boot(ctx context.Context, t *conductor.Task) error {
-	if err := t.SetPower(ctx, baremetal.TargetOff); err != nil {
-		return err
+	again := t.CanSwitchOff()
+	if again {
+		if err := t.SetPower(ctx, baremetal.TargetOff); err != nil {
+			return err
+		}
 	}
-	if t.Node.Details.Agent != nil { // repeated: the ramdisk of the boot before keeps nobody from being told a token
+	if again && t.Node.Details.Agent != nil { // repeated: the ramdisk of the boot before keeps nobody from being told a token
 		if err := t.Save(ctx, func(n *conductor.Node) { n.Details.Agent = nil }); err != nil {
 			return err
 		}

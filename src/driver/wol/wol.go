@@ -58,7 +58,8 @@ func (hardware) PowerState(_ context.Context, n *driver.Node) (baremetal.PowerSt
 	return baremetal.PowerOff, nil
 }
 
-// Switch wakes the node, also for a reboot. To switch it off is left to whoever can: it is noted and logged.
+// Switch wakes the node, also for a reboot. To switch it off is left to whoever can, as driver.Blind has it: it is noted and
+// logged.
 func (hardware) Switch(ctx context.Context, n *driver.Node, target baremetal.PowerTarget) error {
 	if !slices.Contains(taken, target) {
 		return fmt.Errorf("power target %q on Wake-on-LAN hardware: %w", target, driver.ErrUnsupported)
