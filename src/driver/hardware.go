@@ -97,9 +97,11 @@ type VirtualMedia interface {
 	EjectMedia(ctx context.Context, n *Node, device string) error // nothing inserted: no error
 }
 
-// MediaReader is virtual media that tell what is inserted.
+// MediaReader is virtual media that tell what is inserted, by whomever.
 type MediaReader interface {
-	InsertedMedia(ctx context.Context, n *Node, device string) (url string, err error) // empty: nothing
+	// InsertedMedia is the image's address, as far as the hardware tells; empty: nothing. What is behind its question mark may
+	// open the image to anybody.
+	InsertedMedia(ctx context.Context, n *Node, device string) (url string, err error)
 }
 
 // Console reaches a server's serial port.

@@ -215,27 +215,40 @@ func (r Rig) bootMode(t *testing.T, b driver.BootMode) {
 
 func (r Rig) media(t *testing.T, v driver.VirtualMedia) {
 	n := r.Node(t)
+	holds := func(device, want string) {
+		t.Helper()
+		reader, ok := v.(driver.MediaReader)
+		if !ok {
+			return
+		}
+		if got, err := reader.InsertedMedia(t.Context(), n, device); err != nil || got != want {
+			t.Errorf("in %s is %q, %v; want %q", device, got, err, want)
+		}
+	}
 	for _, device := range v.MediaDevices() {
 		for range 2 { // ejecting nothing is no error
 			if err := v.EjectMedia(t.Context(), n, device); err != nil {
 				t.Fatalf("eject %s: %v", device, err)
 			}
+			holds(device, "")
 		}
 		const image = "http://192.0.2.1/boot.iso"
 		if err := v.InsertMedia(t.Context(), n, device, image); err != nil {
 			t.Errorf("insert %s: %v", device, err)
 		}
-		if r, ok := v.(driver.MediaReader); ok {
-			if got, err := r.InsertedMedia(t.Context(), n, device); err != nil || got != image {
-				t.Errorf("in %s is %q, %v; want %s", device, got, err, image)
-			}
-		}
+		holds(device, image)
 		if err := v.EjectMedia(t.Context(), n, device); err != nil {
 			t.Errorf("eject %s after inserting: %v", device, err)
 		}
+		holds(device, "")
 	}
 	if err := v.InsertMedia(t.Context(), n, "gramophone", "http://192.0.2.1/boot.iso"); !errors.Is(err, driver.ErrUnsupported) {
 		t.Errorf("gramophone: %v; want %v", err, driver.ErrUnsupported)
+	}
+	if reader, ok := v.(driver.MediaReader); ok {
+		if _, err := reader.InsertedMedia(t.Context(), n, "gramophone"); !errors.Is(err, driver.ErrUnsupported) {
+			t.Errorf("what is in the gramophone: %v; want %v", err, driver.ErrUnsupported)
+		}
 	}
 }
 

@@ -40,6 +40,7 @@ var (
 	_ driver.BootDevice   = hardware{}
 	_ driver.BootMode     = hardware{}
 	_ driver.VirtualMedia = hardware{}
+	_ driver.MediaReader  = hardware{}
 	_ driver.Inspector    = hardware{}
 	_ driver.Validator    = hardware{}
 	_ driver.Vendor       = hardware{}

@@ -52,6 +52,10 @@ func TestBootsFromVirtualMedia(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
+				stranger := driver.Node{UUID: s.node.UUID, Info: s.node.Info} // somebody else may have inserted it
+				if image, err := quick.InsertedMedia(t.Context(), &stranger, "cdrom"); err != nil || image != iso {
+					t.Errorf("in the drive is %q, %v; want %q", image, err, iso)
+				}
 				if err := quick.SetBootDevice(t.Context(), s.node, "cdrom", false); err != nil {
 					t.Fatal(err)
 				}
@@ -131,6 +135,11 @@ func TestTwoImagesAtOnce(t *testing.T) {
 				if s.machine.Media("cdrom") != cdrom || s.machine.Media("floppy") != floppy {
 					t.Errorf("the drives hold %q, %q; want %q, %q", s.machine.Media("cdrom"), s.machine.Media("floppy"), cdrom, floppy)
 				}
+				for device, want := range map[string]string{"cdrom": cdrom, "floppy": floppy} {
+					if got, err := quick.InsertedMedia(t.Context(), s.node, device); err != nil || got != want {
+						t.Errorf("in %s is %q, %v; want %q", device, got, err, want)
+					}
+				}
 			}
 			for device, image := range map[string]string{"cdrom": iso, "floppy": img} {
 				if err := quick.InsertMedia(t.Context(), s.node, device, image); err != nil {
@@ -158,6 +167,9 @@ func TestNewDRACHasOneDrive(t *testing.T) {
 	}
 	if err := quick.InsertMedia(t.Context(), s.node, "floppy", "http://192.0.2.1/a.img"); !errors.Is(err, driver.ErrUnsupported) {
 		t.Errorf("a second image: %v; want %v", err, driver.ErrUnsupported)
+	}
+	if image, err := quick.InsertedMedia(t.Context(), s.node, "floppy"); err != nil || image != "" {
+		t.Errorf("in the drive for a stick is %q, %v; want nothing: the CD has it", image, err)
 	}
 	if err := quick.EjectMedia(t.Context(), s.node, "floppy"); err != nil || s.machine.Media("cdrom") != iso {
 		t.Errorf("ejecting nothing: %v; the drive holds %q; want %q", err, s.machine.Media("cdrom"), iso)

@@ -21,6 +21,7 @@ var (
 	_ driver.BootDevice   = Hardware{}
 	_ driver.BootMode     = Hardware{}
 	_ driver.VirtualMedia = Hardware{}
+	_ driver.MediaReader  = Hardware{}
 	_ driver.Inspector    = Hardware{}
 	_ driver.Validator    = Hardware{}
 )
@@ -117,6 +118,18 @@ func (h Hardware) EjectMedia(ctx context.Context, n *driver.Node, device string)
 		return err
 	}
 	return h.do(ctx, n, func(ctx context.Context, b *bmc) error { return b.eject(ctx, device) })
+}
+
+// InsertedMedia implements driver.MediaReader. Not every BMC shows the whole of an address.
+func (h Hardware) InsertedMedia(ctx context.Context, n *driver.Node, device string) (image string, err error) {
+	if err := known("media device", device, h.MediaDevices()); err != nil {
+		return "", err
+	}
+	err = h.do(ctx, n, func(_ context.Context, b *bmc) (err error) {
+		image, err = b.inserted(device)
+		return err
+	})
+	return image, err
 }
 
 // Inspect implements driver.Inspector.

@@ -1,6 +1,7 @@
 package redfish
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,14 +42,9 @@ func (b *bmc) drives(device string) ([]*schemas.VirtualMedia, error) {
 	if err != nil {
 		return nil, err
 	}
-	taken := ""
-	for other := range kinds {
-		if other != device && b.node.State[mediaWord(other)] != "" {
-			taken = b.node.State[mediaWord(other)]
-		}
-	}
 	all = slices.DeleteFunc(all, func(v *schemas.VirtualMedia) bool {
-		return rank(v, device) < 0 || v.ODataID == taken && occupied(v)
+		holds := b.holds(v.ODataID)
+		return rank(v, device) < 0 || holds != "" && holds != device && occupied(v)
 	})
 	remote := func(v *schemas.VirtualMedia) int { // an XCC's RDOC drives take uploads, its EXT and Remote drives addresses
 		if strings.HasPrefix(v.ID, "RDOC") {
@@ -245,4 +241,39 @@ func (b *bmc) eject(ctx context.Context, device string) error {
 	}
 	b.node.Remember(mediaWord(device), "")
 	return nil
+}
+
+// inserted is the image in a drive for the device: the one that was put there as such, else any that is not another's. A BMC
+// that names none of what it holds has only the word for it.
+func (b *bmc) inserted(device string) (image string, err error) {
+	all, err := b.allDrives()
+	if err != nil {
+		return "", err
+	}
+	there := false
+	for _, v := range all {
+		if rank(v, device) < 0 {
+			continue
+		}
+		there = true
+		holds := b.holds(v.ODataID)
+		if !occupied(v) || holds != "" && holds != device || image != "" && holds == "" {
+			continue
+		}
+		image = cmp.Or(v.Image, v.ImageName, "an image that the BMC does not name")
+	}
+	if !there {
+		return "", fmt.Errorf("%w: it has no virtual drive for a %s", driver.ErrUnsupported, device)
+	}
+	return image, nil
+}
+
+// holds is the device whose image was put into a drive; empty: not known.
+func (b *bmc) holds(drive string) string {
+	for device := range kinds {
+		if b.node.State[mediaWord(device)] == drive {
+			return device
+		}
+	}
+	return ""
 }
