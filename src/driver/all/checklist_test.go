@@ -57,7 +57,7 @@ func numbersOf(t *testing.T, letter, dir string) map[string]bool {
 		}
 		ast.Inspect(tree, func(node ast.Node) bool {
 			for _, name := range names(node) {
-				for _, number := range strings.FieldsSeq(inCase.FindString(name)) {
+				for number := range strings.FieldsSeq(inCase.FindString(name)) {
 					there[number] = true
 				}
 			}
