@@ -4,62 +4,121 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// Text reads a key of driver_info, and otherwise the default: when the key is missing, null or empty. A number reads as
-// its digits, as it stands in JSON: operators write passwords and names without quotes.
-func (n *Node) Text(key, otherwise string) string {
-	text := written(n.Info[key])
+// A Reader reads driver_info and keeps the first thing that is wrong with it, so that a driver asks for all its keys and
+// looks once, at Err. Values may be what JSON has for them, or text: operators write numbers with and without quotes, also
+// those that are names and passwords.
+type Reader struct {
+	info map[string]any
+	err  error
+}
+
+// Reader reads the node's driver_info.
+func (n *Node) Reader() *Reader { return &Reader{info: n.Info} }
+
+// Err is the first thing that was wrong, a [ParameterError]; nil: nothing.
+func (r *Reader) Err() error { return r.err }
+
+// Wrong says what is wrong with a key; empty: it is missing.
+func (r *Reader) Wrong(key, problem string) {
+	if r.err == nil {
+		r.err = &ParameterError{Key: key, Problem: problem}
+	}
+}
+
+// Text reads a key as it was written, and otherwise the default: when the key is missing, null or empty.
+func (r *Reader) Text(key, otherwise string) string {
+	if text := written(r.info[key]); text != "" {
+		return text
+	}
+	return otherwise
+}
+
+// Required is Text of a key that has to be there.
+func (r *Reader) Required(key string) string {
+	text := r.Text(key, "")
 	if text == "" {
-		return otherwise
+		r.Wrong(key, "")
 	}
 	return text
 }
 
-// Integer reads a whole number between least and most, written as a number or as digits. A missing key is the default; a
-// [ParameterError] names a key whose value is no such number.
-func (n *Node) Integer(key string, otherwise, least, most int) (int, error) {
-	value, given := n.Info[key]
+// OneOf is Text of a key that knows a few words.
+func (r *Reader) OneOf(key, otherwise string, words ...string) string {
+	text := r.Text(key, otherwise)
+	if !slices.Contains(words, text) {
+		r.Wrong(key, fmt.Sprintf("is %q: want one of %s", text, strings.Join(words, ", ")))
+	}
+	return text
+}
+
+// Integer reads a whole number between least and most. A missing key is the default; one that is null or empty is wrong.
+func (r *Reader) Integer(key string, otherwise, least, most int) int {
+	value, given := r.info[key]
 	if !given {
-		return otherwise, nil
+		return otherwise
 	}
 	text := strings.TrimSpace(written(value))
 	number, err := strconv.Atoi(text)
 	switch {
 	case err != nil:
-		return 0, &ParameterError{Key: key, Problem: fmt.Sprintf("is %q, which is not a valid integer", text)}
+		r.Wrong(key, fmt.Sprintf("is %q, which is not a valid integer", text))
 	case number < least || number > most:
-		return 0, &ParameterError{Key: key, Problem: fmt.Sprintf("is %d, which is out of range: it must be between %d and %d", number, least, most)}
+		r.Wrong(key, fmt.Sprintf("is %d, which is out of range: it must be between %d and %d", number, least, most))
+	default:
+		return number
 	}
-	return number, nil
+	return otherwise
 }
 
 // Port reads a TCP or UDP port, as Integer does.
-func (n *Node) Port(key string, otherwise int) (int, error) {
-	return n.Integer(key, otherwise, 1, 65535)
-}
+func (r *Reader) Port(key string, otherwise int) int { return r.Integer(key, otherwise, 1, 65535) }
 
 // Seconds reads a time in seconds, as Integer does; fractions of a second are taken too.
-func (n *Node) Seconds(key string, otherwise, most time.Duration) (time.Duration, error) {
-	value, given := n.Info[key]
+func (r *Reader) Seconds(key string, otherwise, least, most time.Duration) time.Duration {
+	value, given := r.info[key]
 	if !given {
-		return otherwise, nil
+		return otherwise
 	}
 	text := strings.TrimSpace(written(value))
 	seconds, err := strconv.ParseFloat(text, 64)
 	switch {
 	case err != nil || math.IsNaN(seconds):
-		return 0, &ParameterError{Key: key, Problem: fmt.Sprintf("is %q, which is no number of seconds", text)}
-	case seconds < 0 || seconds > most.Seconds():
-		return 0, &ParameterError{Key: key, Problem: fmt.Sprintf("is %s, which is out of range: it must be between 0 and %g seconds", text, most.Seconds())}
+		r.Wrong(key, fmt.Sprintf("is %q, which is no number of seconds", text))
+	case seconds < least.Seconds() || seconds > most.Seconds():
+		r.Wrong(key, fmt.Sprintf("is %s, which is out of range: it must be between %g and %g seconds", text, least.Seconds(), most.Seconds()))
+	default:
+		return time.Duration(seconds * float64(time.Second))
 	}
-	return time.Duration(seconds * float64(time.Second)), nil
+	return otherwise
 }
 
-// written is a value of driver_info as its operator wrote it; empty: nothing, or neither text nor number.
+// Boolean reads yes or no, in the words of Ironic (oslo.utils).
+func (r *Reader) Boolean(key string, otherwise bool) bool {
+	text := r.Text(key, strconv.FormatBool(otherwise))
+	value, ok := boolean(text)
+	if !ok {
+		r.Wrong(key, fmt.Sprintf("is %q: want true or false", text))
+	}
+	return value
+}
+
+func boolean(text string) (value, ok bool) {
+	switch strings.ToLower(strings.TrimSpace(text)) {
+	case "1", "t", "true", "on", "y", "yes":
+		return true, true
+	case "0", "f", "false", "off", "n", "no":
+		return false, true
+	}
+	return false, false
+}
+
+// written is a value of driver_info as its operator wrote it; empty: nothing, or a list or map.
 func written(value any) string {
 	switch v := value.(type) {
 	case string:
@@ -68,7 +127,7 @@ func written(value any) string {
 		return v.String()
 	case float64:
 		return strconv.FormatFloat(v, 'f', -1, 64)
-	case int, int64, uint64:
+	case int, int64, uint64, bool:
 		return fmt.Sprint(v)
 	}
 	return ""

@@ -2,10 +2,7 @@ package amt
 
 import (
 	"crypto/tls"
-	"fmt"
-	"math"
 	"net"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -49,79 +46,24 @@ func (*hardware) Validate(n *driver.Node) error {
 
 // parse reads driver_info. The error is a [driver.ParameterError].
 func parse(n *driver.Node) (i info, err error) {
-	r := reader{node: n}
-	i.address = strings.Trim(r.required(keyAddress), "[]")
-	i.username = r.required(keyUsername)
-	i.password = r.required(keyPassword)
-	i.protocol = r.text(keyProtocol, "http")
-	if !slices.Contains([]string{"http", "https"}, i.protocol) {
-		r.wrong(keyProtocol, fmt.Sprintf("is %q: want http or https", i.protocol))
+	r := n.Reader()
+	i = info{
+		address:  strings.Trim(r.Required(keyAddress), "[]"),
+		username: r.Required(keyUsername), password: r.Required(keyPassword),
+		protocol: r.OneOf(keyProtocol, "http", "http", "https"),
+
+		awakeInterval: r.Seconds(keyAwakeInterval, 60*time.Second, 0, 24*time.Hour),
+		actionWait:    r.Seconds(keyActionWait, 10*time.Second, 0, 24*time.Hour),
+		maxAttempts:   r.Integer(keyMaxAttempts, 3, 1, 100),
 	}
 	if strings.ContainsAny(i.address, "/@ \t\r\n") {
-		r.wrong(keyAddress, "is no host name or address: give nothing but that, the port goes to "+keyPort)
+		r.Wrong(keyAddress, "is no host name or address: give nothing but that, the port goes to "+keyPort)
 	}
-	i.port = map[string]int{"http": 16992, "https": 16993}[i.protocol]
-	if text := r.text(keyPort, ""); text != "" {
-		i.port, err = strconv.Atoi(text)
-		switch {
-		case err != nil:
-			r.wrong(keyPort, fmt.Sprintf("%q is not a valid integer.", text))
-		case i.port < 1 || i.port > 65535:
-			r.wrong(keyPort, fmt.Sprintf("%q is out of range. Valid port numbers must be between 1 and 65535.", text))
+	i.port = r.Port(keyPort, map[string]int{"http": 16992, "https": 16993}[i.protocol])
+	if i.protocol == "https" {
+		if i.tls, err = trustOf(i.address, r.Trust(keyVerifyCA)); err != nil {
+			return i, err
 		}
 	}
-	i.awakeInterval = r.seconds(keyAwakeInterval, 60*time.Second)
-	i.actionWait = r.seconds(keyActionWait, 10*time.Second)
-	i.maxAttempts, err = strconv.Atoi(r.text(keyMaxAttempts, "3"))
-	if err != nil || i.maxAttempts < 1 || i.maxAttempts > 100 {
-		r.wrong(keyMaxAttempts, "is no whole number from 1 to 100")
-	}
-	if trust := r.text(keyVerifyCA, "true"); i.protocol == "https" {
-		i.tls, err = trustOf(i.address, trust)
-		if err != nil {
-			r.wrong(keyVerifyCA, err.Error())
-		}
-	}
-	return i, r.err
-}
-
-// A reader takes keys out of driver_info and keeps the first thing that is wrong.
-type reader struct {
-	node *driver.Node
-	err  error
-}
-
-func (r *reader) wrong(key, problem string) {
-	if r.err == nil {
-		r.err = &driver.ParameterError{Key: key, Problem: problem}
-	}
-}
-
-func (r *reader) text(key, otherwise string) string {
-	if value, there := r.node.Info[key]; there && value != nil && value != "" {
-		return fmt.Sprint(value)
-	}
-	return otherwise
-}
-
-func (r *reader) required(key string) string {
-	text := r.text(key, "")
-	if text == "" {
-		r.wrong(key, "")
-	}
-	return text
-}
-
-// seconds reads a number of seconds, which may have a fraction.
-func (r *reader) seconds(key string, otherwise time.Duration) time.Duration {
-	text := r.text(key, "")
-	if text == "" {
-		return otherwise
-	}
-	number, err := strconv.ParseFloat(text, 64)
-	if err != nil || math.IsNaN(number) || number < 0 || number > 86400 {
-		r.wrong(key, "is no number of seconds from 0 to 86400")
-		return otherwise
-	}
-	return time.Duration(number * float64(time.Second))
+	return i, r.Err()
 }

@@ -5,31 +5,24 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
+
+	"bosh-ironic-cpi/src/tlsclient"
 )
 
-// trustOf makes TLS settings for an address of amt_verify_ca, which is true, false, or a path.
-func trustOf(address, verify string) (*tls.Config, error) {
-	settings := &tls.Config{ //nolint:gosec // AMT 7 to 10 speak TLS 1.0 and 1.1 alone; refusing them would only leave http
-		MinVersion:   tls.VersionTLS10,
-		CipherSuites: suites(),
-	}
-	switch strings.ToLower(verify) {
-	case "true", "yes", "on", "1":
-		return settings, nil
-	case "false", "no", "off", "0":
-		settings.InsecureSkipVerify = true
-		return settings, nil
-	}
-	trusted, err := certificates(verify)
+// trustOf makes TLS settings for an address.
+func trustOf(address string, whom tlsclient.Config) (*tls.Config, error) {
+	settings, err := whom.TLS()
 	if err != nil {
 		return nil, err
 	}
+	settings.MinVersion = tls.VersionTLS10 // all that AMT 7 to 10 have; refusing them would only leave http
+	settings.CipherSuites = suites()
+	if whom.CA == "" {
+		return settings, nil
+	}
+	trusted := certificates(whom.CA)
 	settings.InsecureSkipVerify = true // by Go; VerifyConnection does it
 	settings.VerifyConnection = func(state tls.ConnectionState) error { return check(state, address, trusted) }
 	return settings, nil
@@ -70,30 +63,12 @@ func check(state tls.ConnectionState, address string, trusted []*x509.Certificat
 	return nil
 }
 
-// certificates reads a file of PEM text, or all files of a directory.
-func certificates(path string) ([]*x509.Certificate, error) {
-	stat, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("is %q, which is not true, false or a path that can be read", path)
-	}
-	files := []string{path}
-	if stat.IsDir() {
-		files, _ = filepath.Glob(filepath.Join(path, "*"))
-	}
-	var all []*x509.Certificate
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil && !stat.IsDir() {
-			return nil, fmt.Errorf("is %q, which cannot be read", path)
-		}
-		for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
-			if c, err := x509.ParseCertificate(block.Bytes); block.Type == "CERTIFICATE" && err == nil {
-				all = append(all, c)
-			}
+// certificates are those in PEM text.
+func certificates(text string) (all []*x509.Certificate) {
+	for block, rest := pem.Decode([]byte(text)); block != nil; block, rest = pem.Decode(rest) {
+		if c, err := x509.ParseCertificate(block.Bytes); block.Type == "CERTIFICATE" && err == nil {
+			all = append(all, c)
 		}
 	}
-	if len(all) == 0 {
-		return nil, fmt.Errorf("is %q, which holds no certificate in PEM text", path)
-	}
-	return all, nil
+	return all
 }

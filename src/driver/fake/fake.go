@@ -55,7 +55,8 @@ const (
 
 // reach is what every command goes through first.
 func reach(ctx context.Context, n *driver.Node) error {
-	delay, err := time.ParseDuration(text(n, "fake_delay", "0s"))
+	r := n.Reader()
+	delay, err := time.ParseDuration(r.Text("fake_delay", "0s"))
 	if err != nil {
 		return &driver.ParameterError{Key: "fake_delay", Problem: "is no duration such as 2s or 50ms"}
 	}
@@ -64,27 +65,21 @@ func reach(ctx context.Context, n *driver.Node) error {
 			return err
 		}
 	}
+	unreachable, expects, says := r.Boolean("fake_unreachable", false), r.Text("fake_expects", ""), r.Text("fake_error", "")
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case text(n, "fake_unreachable", "") == "true":
+	case unreachable:
 		return fmt.Errorf("fake hardware of node %s: %w", n.Label(), driver.ErrUnreachable)
-	case text(n, "fake_expects", "") != "" && text(n, "fake_expects", "") != text(n, "fake_password", ""):
+	case expects != "" && expects != r.Text("fake_password", ""):
 		return fmt.Errorf("fake hardware of node %s: %w", n.Label(), driver.ErrAuthentication)
-	case text(n, "fake_error", "") != "":
-		return errors.New(text(n, "fake_error", ""))
+	case says != "":
+		return errors.New(says)
 	}
-	return nil
+	return r.Err()
 }
 
-func text(n *driver.Node, key, otherwise string) string {
-	if value, ok := n.Info[key]; ok && value != nil {
-		return fmt.Sprint(value)
-	}
-	return otherwise
-}
-
-func silent(n *driver.Node) bool { return text(n, "fake_silent", "") == "true" }
+func silent(n *driver.Node) bool { return n.Reader().Boolean("fake_silent", false) }
 
 // PowerState implements driver.Power: unknown until the first command, as with Ironic's own fake.
 func (hardware) PowerState(ctx context.Context, n *driver.Node) (baremetal.PowerState, error) {

@@ -51,41 +51,31 @@ type relay struct {
 	node          *driver.Node
 }
 
-func (h hardware) relay(n *driver.Node) (r relay, err error) {
+func (h hardware) relay(n *driver.Node) (relay, error) {
 	if err := Spec.Check(n.Info); err != nil {
-		return r, err
+		return relay{}, err
 	}
-	integer := func(key string, otherwise, least, most int) (number int) {
-		if err == nil {
-			number, err = n.Integer(key, otherwise, least, most)
-		}
-		return number
-	}
-	seconds := func(key string, otherwise time.Duration) (d time.Duration) {
-		if err == nil {
-			d, err = n.Seconds(key, otherwise, 5*time.Minute)
-		}
-		return d
-	}
+	r := n.Reader()
 	short := func(key string) string {
-		text := n.Text(key, "")
-		if err == nil && (len(text) > nameSize || text == "" || strings.Contains(text, "\x00")) {
-			err = &driver.ParameterError{Key: key, Problem: fmt.Sprintf("is no text of 1 to %d bytes, which is what DxP has room for", nameSize)}
+		text := r.Text(key, "")
+		if len(text) > nameSize || text == "" || strings.Contains(text, "\x00") {
+			r.Wrong(key, fmt.Sprintf("is no text of 1 to %d bytes, which is what DxP has room for", nameSize))
 		}
 		return text
 	}
-	r = relay{
-		id:      byte(integer("iboot_relay_id", 1, 1, 255)), //nolint:gosec // in range
-		retries: integer("iboot_max_retry", 3, 0, 100),
-		between: seconds("iboot_retry_interval", time.Second), dark: seconds("iboot_reboot_delay", 5*time.Second),
-		node: n,
-	}
-	address, port := strings.Trim(n.Text("iboot_address", ""), "[]"), integer("iboot_port", 9100, 1, 65535)
-	r.client = client{
-		address: net.JoinHostPort(address, strconv.Itoa(port)),
-		user:    short("iboot_username"), password: secret.New(short("iboot_password")), patience: h.patience,
-	}
-	return r, err
+	address, port := strings.Trim(r.Text("iboot_address", ""), "[]"), r.Port("iboot_port", 9100)
+	const longest = 5 * time.Minute
+	return relay{
+		client: client{
+			address: net.JoinHostPort(address, strconv.Itoa(port)),
+			user:    short("iboot_username"), password: secret.New(short("iboot_password")), patience: h.patience,
+		},
+		id:      byte(r.Integer("iboot_relay_id", 1, 1, 255)), //nolint:gosec // in range
+		retries: r.Integer("iboot_max_retry", 3, 0, 100),
+		between: r.Seconds("iboot_retry_interval", time.Second, 0, longest),
+		dark:    r.Seconds("iboot_reboot_delay", 5*time.Second, 0, longest),
+		node:    n,
+	}, r.Err()
 }
 
 // PowerTargets is what a relay can do.

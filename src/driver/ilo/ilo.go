@@ -11,6 +11,7 @@ import (
 	"bosh-ironic-cpi/src/baremetal"
 	"bosh-ironic-cpi/src/driver"
 	wire "bosh-ironic-cpi/src/driver/internal/redfish"
+	"bosh-ironic-cpi/src/secret"
 )
 
 var keys = []driver.Key{
@@ -50,38 +51,24 @@ var (
 )
 
 // access reads driver_info.
-func access(n *driver.Node) (a wire.Access, err error) {
-	a = wire.Access{
-		Username: wire.Text(n, "ilo_username"), Password: wire.Password(n, "ilo_password"), Auth: wire.Auto, Patience: wire.StandardPatience(),
-		Keys: wire.Keys{Address: "ilo_address", System: "ilo_address", Username: "ilo_username", Trust: "ilo_verify_ca", Auth: "ilo_username"},
+func access(n *driver.Node) (wire.Access, error) {
+	r := n.Reader()
+	host := strings.Trim(strings.TrimSpace(r.Required("ilo_address")), "[]")
+	if strings.ContainsAny(host, "/@ ") || strings.Contains(host, ":") && net.ParseIP(host) == nil {
+		r.Wrong("ilo_address", "is no address or host name; a port goes into client_port")
 	}
-	host := strings.Trim(wire.Text(n, "ilo_address"), "[]")
-	switch {
-	case host == "" || a.Username == "" || a.Password.IsZero():
-		for _, key := range []string{"ilo_address", "ilo_username", "ilo_password"} {
-			if wire.Text(n, key) == "" {
-				return a, &driver.ParameterError{Key: key}
-			}
-		}
-	case strings.ContainsAny(host, "/@ ") || strings.Contains(host, ":") && net.ParseIP(host) == nil:
-		return a, &driver.ParameterError{Key: "ilo_address", Problem: "is no address or host name; a port goes into client_port"}
+	trust := "ilo_verify_ca"
+	if r.Text(trust, "") == "" && r.Text("ca_file", "") != "" {
+		trust = "ca_file"
 	}
-	port := wire.Text(n, "client_port")
-	if port == "" {
-		port = "443"
+	a := wire.Access{
+		Username: r.Required("ilo_username"), Password: secret.New(r.Required("ilo_password")), Auth: wire.Auto,
+		Address: "https://" + net.JoinHostPort(host, strconv.Itoa(r.Port("client_port", 443))),
+		Trust:   r.Trust(trust),
+		Timeout: r.Seconds("client_timeout", time.Minute, time.Second, time.Hour), Patience: wire.StandardPatience(),
+		Keys: wire.Keys{Address: "ilo_address", System: "ilo_address", Username: "ilo_username", Trust: trust, Auth: "ilo_username"},
 	}
-	if number, err := strconv.Atoi(port); err != nil || number < 1 || number > 65535 {
-		return a, &driver.ParameterError{Key: "client_port", Problem: fmt.Sprintf("is %q: want a port, 1 to 65535", port)}
-	}
-	a.Address = "https://" + net.JoinHostPort(host, port)
-	if a.Timeout, err = wire.Seconds(n, "client_timeout", time.Minute); err != nil {
-		return a, err
-	}
-	if wire.Text(n, "ilo_verify_ca") == "" && wire.Text(n, "ca_file") != "" {
-		a.Keys.Trust = "ca_file"
-	}
-	a.TLS, err = wire.Trust(n, a.Keys.Trust)
-	return a, err
+	return a, r.Err()
 }
 
 // VendorMethods implements driver.Vendor: Ironic's boot_into_iso.

@@ -157,7 +157,7 @@ func TestBMCReset(t *testing.T) {
 		}
 	}
 	for _, args := range []map[string]any{{"warm": "perhaps"}, {"warm": 1}, {"cold": true}} {
-		if err := reset(args); err == nil {
+		if _, ok := errors.AsType[*driver.ArgumentError](reset(args)); !ok {
 			t.Errorf("%v is taken", args)
 		}
 	}

@@ -32,6 +32,10 @@ func (Driver) VendorMethods() []driver.VendorMethod {
 			Description: "Reset the BMC. Required argument: 'warm' (Boolean) - for warm (True) or cold (False) reset.",
 			Schema: `{"type": "object", "additionalProperties": false, "properties": {
 				"warm": {"type": ["boolean", "string"], "description": "default true"}}}`,
+			Validate: func(args map[string]any) error {
+				_, err := warmOf(args)
+				return err
+			},
 		},
 	}
 }
@@ -50,14 +54,23 @@ func (d Driver) CallVendor(ctx context.Context, n *driver.Node, method string, a
 		}
 		return strings.TrimSpace(fmt.Sprintf("% #x", answer)), nil
 	case "bmc_reset":
-		r := reader{info: args}
-		warm := r.truth("warm", true)
-		if r.err != nil {
-			return nil, r.err
+		warm, err := warmOf(args)
+		if err != nil {
+			return nil, err
 		}
 		return nil, d.reset(ctx, n, warm)
 	}
 	return nil, fmt.Errorf("vendor method %q: %w", method, driver.ErrUnsupported)
+}
+
+// warmOf reads the argument of bmc_reset, which is written as keys of driver_info are.
+func warmOf(args map[string]any) (bool, error) {
+	r := (&driver.Node{Info: args}).Reader()
+	warm := r.Boolean("warm", true)
+	if wrong, ok := errors.AsType[*driver.ParameterError](r.Err()); ok {
+		return false, &driver.ArgumentError{Name: "warm", Problem: wrong.Problem}
+	}
+	return warm, nil
 }
 
 // rawBytes reads bytes in the form of ipmitool raw.

@@ -34,7 +34,7 @@ var (
 
 // Validate implements driver.Validator.
 func (hardware) Validate(n *driver.Node) error {
-	if _, err := parse(n.Info); err != nil {
+	if _, err := parse(n); err != nil {
 		return err
 	}
 	return hasPort(n)
@@ -151,7 +151,7 @@ const firstKey = "libvirt_ssh_host_key"
 
 // onDomain connects to the node's hypervisor, finds its domain, and lets act do something with it.
 func onDomain(ctx context.Context, n *driver.Node, act func(*domain) error) error {
-	p, err := parse(n.Info)
+	p, err := parse(n)
 	if err != nil {
 		return err
 	}

@@ -193,7 +193,7 @@ func uri(socket string) string { return "test+unix:///default?socket=" + socket 
 // hold keeps a connection open: what the test driver knows is gone with the last one.
 func (d *daemon) hold(t testing.TB) {
 	t.Helper()
-	p, err := parse(map[string]any{"libvirt_uri": uri(d.socket)})
+	p, err := parse(&driver.Node{Info: map[string]any{"libvirt_uri": uri(d.socket)}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,21 +19,16 @@ type parameters struct {
 }
 
 // parse reads driver_info. Errors are a [driver.ParameterError].
-func parse(info map[string]any) (parameters, error) {
-	text := func(key, otherwise string) string {
-		if value := info[key]; value != nil && value != "" {
-			return fmt.Sprint(value)
-		}
-		return otherwise
-	}
+func parse(n *driver.Node) (parameters, error) {
+	r := n.Reader()
 	var p parameters
-	t, err := parseURI(text("libvirt_uri", "qemu+unix:///system"))
+	t, err := parseURI(r.Text("libvirt_uri", "qemu+unix:///system"))
 	if err != nil {
 		return p, err
 	}
 	p = parameters{
-		target: t, username: text("sasl_username", ""), Password: secret.New(text("sasl_password", "")),
-		keyFile: text("ssh_key_filename", ""), Passphrase: secret.New(text("ssh_key_passphrase", "")),
+		target: t, username: r.Text("sasl_username", ""), Password: secret.New(r.Text("sasl_password", "")),
+		keyFile: r.Text("ssh_key_filename", ""), Passphrase: secret.New(r.Text("ssh_key_passphrase", "")),
 	}
 	switch {
 	case p.username != "" && !p.Password.IsZero() && p.keyFile != "":

@@ -19,19 +19,19 @@ func TestDriverInfo(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Run("L1 ssh key", func(t *testing.T) {
-		p, err := parse(map[string]any{"libvirt_uri": "qemu+ssh://op@kvm1/system", "ssh_key_filename": key})
+		p, err := parse(&driver.Node{Info: map[string]any{"libvirt_uri": "qemu+ssh://op@kvm1/system", "ssh_key_filename": key}})
 		if err != nil || p.keyFile != key || p.target.transport != "ssh" || p.username != "" {
 			t.Errorf("parse = %+v, %v", p, err)
 		}
 	})
 	t.Run("L2 no such key file", func(t *testing.T) {
-		_, err := parse(map[string]any{"libvirt_uri": "qemu+ssh://op@kvm1/system", "ssh_key_filename": "/nowhere/id"})
+		_, err := parse(&driver.Node{Info: map[string]any{"libvirt_uri": "qemu+ssh://op@kvm1/system", "ssh_key_filename": "/nowhere/id"}})
 		wantParameter(t, err, "ssh_key_filename", "SSH key file /nowhere/id not found.")
-		_, err = parse(map[string]any{"libvirt_uri": "qemu+ssh://op@kvm1/system?keyfile=/nowhere/id"})
+		_, err = parse(&driver.Node{Info: map[string]any{"libvirt_uri": "qemu+ssh://op@kvm1/system?keyfile=/nowhere/id"}})
 		wantParameter(t, err, "ssh_key_filename", "SSH key file /nowhere/id not found.")
 	})
 	t.Run("L3 SASL", func(t *testing.T) {
-		p, err := parse(map[string]any{"libvirt_uri": "qemu+tcp://kvm1/system", "sasl_username": "admin", "sasl_password": "sesame"})
+		p, err := parse(&driver.Node{Info: map[string]any{"libvirt_uri": "qemu+tcp://kvm1/system", "sasl_username": "admin", "sasl_password": "sesame"}})
 		if err != nil || p.username != "admin" || p.Password.Reveal() != "sesame" || p.keyFile != "" {
 			t.Errorf("parse = %+v, %v", p, err)
 		}
@@ -40,13 +40,13 @@ func TestDriverInfo(t *testing.T) {
 		}
 	})
 	t.Run("L4 SASL and an SSH key", func(t *testing.T) {
-		_, err := parse(map[string]any{"sasl_username": "admin", "sasl_password": "sesame", "ssh_key_filename": key})
+		_, err := parse(&driver.Node{Info: map[string]any{"sasl_username": "admin", "sasl_password": "sesame", "ssh_key_filename": key}})
 		wantParameter(t, err, "ssh_key_filename", "one or the other")
 	})
 	t.Run("half of SASL", func(t *testing.T) { // the staging driver left it out without a word
-		_, err := parse(map[string]any{"sasl_username": "admin"})
+		_, err := parse(&driver.Node{Info: map[string]any{"sasl_username": "admin"}})
 		wantParameter(t, err, "sasl_password", "")
-		_, err = parse(map[string]any{"sasl_password": "sesame"})
+		_, err = parse(&driver.Node{Info: map[string]any{"sasl_password": "sesame"}})
 		wantParameter(t, err, "sasl_username", "")
 	})
 	// The staging driver adds keyfile=FILE&no_verify=1 to the URI, and breaks one that has a question mark. A host that is
@@ -58,14 +58,14 @@ func TestDriverInfo(t *testing.T) {
 			{"qemu+ssh://op@kvm1/system?no_verify=1", hostKeyAny, ""},
 			{"qemu+ssh://op@kvm1/system?no_verify=0", hostKeyKnown, ""},
 		} {
-			p, err := parse(map[string]any{"libvirt_uri": tt.uri, "ssh_key_filename": key})
+			p, err := parse(&driver.Node{Info: map[string]any{"libvirt_uri": tt.uri, "ssh_key_filename": key}})
 			if err != nil || p.target.keyFile != key || p.target.hostKey != tt.hostKey || p.target.socket != tt.socket || p.target.hypervisor != "qemu:///system" {
 				t.Errorf("%s: %+v, %v", tt.uri, p, err)
 			}
 		}
 	})
 	t.Run("L7 URI of a socket", func(t *testing.T) {
-		p, err := parse(nil)
+		p, err := parse(&driver.Node{})
 		want, _ := parseURI("qemu+unix:///system")
 		if err != nil || p != (parameters{target: want}) {
 			t.Errorf("parse = %+v, %v; want the default and no more", p, err)

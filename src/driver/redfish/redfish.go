@@ -11,6 +11,7 @@ import (
 
 	"bosh-ironic-cpi/src/driver"
 	wire "bosh-ironic-cpi/src/driver/internal/redfish"
+	"bosh-ironic-cpi/src/secret"
 )
 
 // Spec is the driver's line in the table.
@@ -47,44 +48,29 @@ var (
 )
 
 // access reads driver_info.
-func access(n *driver.Node) (a wire.Access, err error) {
-	a = wire.Access{
-		Username: wire.Text(n, "redfish_username"), Password: wire.Password(n, "redfish_password"), Patience: wire.StandardPatience(),
+func access(n *driver.Node) (wire.Access, error) {
+	r := n.Reader()
+	a := wire.Access{
+		Address:  address(r, "redfish_address"),
+		SystemID: r.Text("redfish_system_id", ""),
+		Username: r.Text("redfish_username", ""), Password: secret.New(r.Text("redfish_password", "")),
+		Auth:    r.OneOf("redfish_auth_type", wire.Auto, wire.Auto, wire.Basic, wire.Session),
+		Trust:   r.Trust("redfish_verify_ca"),
+		Timeout: r.Seconds("redfish_timeout", time.Minute, time.Second, time.Hour), Patience: wire.StandardPatience(),
 		Keys: wire.Keys{
 			Address: "redfish_address", System: "redfish_system_id", Username: "redfish_username", Trust: "redfish_verify_ca",
 			Auth: "redfish_auth_type",
 		},
 	}
-	if a.Address, err = address(wire.Text(n, "redfish_address")); err != nil {
-		return a, err
+	if a.SystemID != "" && !strings.HasPrefix(a.SystemID, "/") {
+		r.Wrong("redfish_system_id", "is no path such as /redfish/v1/Systems/1")
 	}
-	if a.SystemID = wire.Text(n, "redfish_system_id"); a.SystemID != "" && !strings.HasPrefix(a.SystemID, "/") {
-		return a, &driver.ParameterError{Key: "redfish_system_id", Problem: "is no path such as /redfish/v1/Systems/1"}
-	}
-	if a.TLS, err = wire.Trust(n, "redfish_verify_ca"); err != nil {
-		return a, err
-	}
-	if a.Timeout, err = wire.Seconds(n, "redfish_timeout", time.Minute); err != nil {
-		return a, err
-	}
-	switch a.Auth = wire.Text(n, "redfish_auth_type"); a.Auth {
-	case "":
-		a.Auth = wire.Auto
-	case wire.Auto, wire.Basic, wire.Session:
-	default:
-		return a, &driver.ParameterError{Key: "redfish_auth_type", Problem: fmt.Sprintf("is %q: want basic, session or auto", a.Auth)}
-	}
-	return a, nil
+	return a, r.Err()
 }
 
-// address is scheme, host and port. A path is taken only where it is Redfish's own: the standard knows no other.
-func address(text string) (string, error) {
-	wrong := func(problem string) (string, error) {
-		return "", &driver.ParameterError{Key: "redfish_address", Problem: problem}
-	}
-	if text == "" {
-		return wrong("")
-	}
+// address reads scheme, host and port. A path is taken only where it is Redfish's own: the standard knows no other.
+func address(r *driver.Reader, key string) string {
+	text := strings.TrimSpace(r.Required(key))
 	if net.ParseIP(text) != nil && strings.Contains(text, ":") {
 		text = "[" + text + "]"
 	}
@@ -94,17 +80,18 @@ func address(text string) (string, error) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "" || u.Hostname() == "":
-		return wrong("is no URL such as https://192.0.2.7")
+		r.Wrong(key, "is no URL such as https://192.0.2.7")
+		return ""
 	case u.Scheme != "https" && u.Scheme != "http":
-		return wrong("has a scheme that is neither https nor http")
+		r.Wrong(key, "has a scheme that is neither https nor http")
 	case u.User != nil:
-		return wrong("holds credentials: they have keys of their own, redfish_username and redfish_password")
+		r.Wrong(key, "holds credentials: they have keys of their own, redfish_username and redfish_password")
 	case u.RawQuery != "" || u.Fragment != "":
-		return wrong("has more than scheme, host and port")
+		r.Wrong(key, "has more than scheme, host and port")
 	case !slices.Contains([]string{"", "/redfish", "/redfish/v1"}, strings.TrimSuffix(u.Path, "/")):
-		return wrong(fmt.Sprintf("has the path %s; Redfish is at /redfish/v1 alone", u.Path))
+		r.Wrong(key, fmt.Sprintf("has the path %s; Redfish is at /redfish/v1 alone", u.Path))
 	}
-	return u.Scheme + "://" + u.Host, nil
+	return u.Scheme + "://" + u.Host
 }
 
 // VendorMethods implements driver.Vendor: Ironic's.

@@ -38,33 +38,29 @@ func read(n *driver.Node) (settings, error) {
 	if err := Spec.Check(n.Info); err != nil {
 		return settings{}, err
 	}
-	if kind := text(n, "ssh_virt_type"); kind != "virsh" {
+	r := n.Reader()
+	if kind := r.Text("ssh_virt_type", ""); kind != "virsh" {
 		problem, known := others[kind]
 		if !known {
 			problem = "no such thing is known: use virsh"
 		}
-		return settings{}, &driver.ParameterError{Key: "ssh_virt_type", Problem: fmt.Sprintf("is %q: %s", kind, problem)}
-	}
-	port, err := number(n, "ssh_port", 22)
-	if err != nil {
-		return settings{}, err
-	}
-	if _, err := number(n, "ssh_terminal_port", 22); err != nil {
-		return settings{}, err
+		r.Wrong("ssh_virt_type", fmt.Sprintf("is %q: %s", kind, problem))
 	}
 	s := settings{
-		address: net.JoinHostPort(strings.Trim(text(n, "ssh_address"), "[]"), strconv.Itoa(port)),
-		user:    text(n, "ssh_username"), uri: text(n, "ssh_libvirt_uri"),
+		address: net.JoinHostPort(strings.Trim(r.Text("ssh_address", ""), "[]"), strconv.Itoa(r.Port("ssh_port", 22))),
+		user:    r.Text("ssh_username", ""), uri: r.Text("ssh_libvirt_uri", virsh.DefaultURI),
 	}
-	if s.uri == "" {
-		s.uri = virsh.DefaultURI
-	}
-	if line := text(n, "ssh_host_key"); line != "" {
+	r.Port("ssh_terminal_port", 22)
+	if line := r.Text("ssh_host_key", ""); line != "" {
+		var err error
 		if s.pinned, err = publicKey(line); err != nil {
-			return settings{}, &driver.ParameterError{Key: "ssh_host_key", Problem: "is no public key such as ssh-keyscan prints"}
+			r.Wrong("ssh_host_key", "is no public key such as ssh-keyscan prints")
 		}
 	}
-	if err := s.credentials(n); err != nil {
+	if r.Err() != nil {
+		return settings{}, r.Err()
+	}
+	if err := s.credentials(r); err != nil {
 		return settings{}, err
 	}
 	if len(n.MACs) == 0 {
@@ -74,10 +70,10 @@ func read(n *driver.Node) (settings, error) {
 }
 
 // credentials reads the one that there is.
-func (s *settings) credentials(n *driver.Node) error {
+func (s *settings) credentials(r *driver.Reader) error {
 	var given []string
 	for _, key := range []string{"ssh_password", "ssh_key_contents", "ssh_key_filename"} {
-		if text(n, key) != "" {
+		if r.Text(key, "") != "" {
 			given = append(given, key)
 		}
 	}
@@ -88,7 +84,7 @@ func (s *settings) credentials(n *driver.Node) error {
 		return &driver.ParameterError{Key: given[1], Problem: "is set beside " + given[0] + ": set one and only one of ssh_password, ssh_key_contents and ssh_key_filename"}
 	}
 	s.with = given[0]
-	value := text(n, s.with)
+	value := r.Text(s.with, "")
 	if s.with == "ssh_password" {
 		// sshd with PAM often asks instead of taking a password that nobody asked for.
 		s.auth = []ssh.AuthMethod{ssh.Password(value), ssh.KeyboardInteractive(func(_, _ string, questions []string, echos []bool) ([]string, error) {
@@ -138,24 +134,4 @@ func keyFile(name string) ([]byte, error) {
 		return nil, wrong(fmt.Sprintf("cannot be read: %v", err))
 	}
 	return key, nil
-}
-
-// number reads a TCP port.
-func number(n *driver.Node, key string, otherwise int) (int, error) {
-	value := text(n, key)
-	if value == "" {
-		return otherwise, nil
-	}
-	port, err := strconv.Atoi(value)
-	if err != nil || port < 1 || port > 65535 {
-		return 0, &driver.ParameterError{Key: key, Problem: fmt.Sprintf("is %q: want a port, 1 to 65535", value)}
-	}
-	return port, nil
-}
-
-func text(n *driver.Node, key string) string {
-	if value := n.Info[key]; value != nil {
-		return fmt.Sprint(value)
-	}
-	return ""
 }

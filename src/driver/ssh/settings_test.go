@@ -148,8 +148,11 @@ func TestAddress(t *testing.T) {
 		{"[2001:db8::7]", nil, "[2001:db8::7]:22"},
 	} {
 		n := &driver.Node{MACs: []string{"52:54:00:aa:00:01"}, Info: map[string]any{
-			"ssh_address": tt.address, "ssh_port": tt.port, "ssh_username": "ironic", "ssh_virt_type": "virsh", "ssh_password": password,
+			"ssh_address": tt.address, "ssh_username": "ironic", "ssh_virt_type": "virsh", "ssh_password": password,
 		}}
+		if tt.port != nil {
+			n.Info["ssh_port"] = tt.port
+		}
 		if s, err := read(n); err != nil || s.address != tt.want {
 			t.Errorf("address %s, port %v: %s, %v; want %s", tt.address, tt.port, s.address, err, tt.want)
 		}

@@ -28,15 +28,15 @@ type call struct {
 
 // plan makes the packets, and says what the node lacks for it.
 func plan(n *driver.Node) (call, error) {
-	port, err := n.Port("wol_port", 9)
-	if err != nil {
-		return call{}, err
+	r := n.Reader()
+	c := call{host: r.Text("wol_host", "255.255.255.255"), port: uint16(r.Port("wol_port", 9)), macs: n.MACs} //nolint:gosec // Port's range
+	if r.Err() != nil {
+		return call{}, r.Err()
 	}
-	c := call{host: n.Text("wol_host", "255.255.255.255"), port: uint16(port), macs: n.MACs} //nolint:gosec // Port's range
 	if ip, err := netip.ParseAddr(c.host); err == nil && !ip.Unmap().Is4() {
 		return call{}, &driver.ParameterError{Key: "wol_host", Problem: "is an IPv6 address: Wake-on-LAN broadcasts, which IPv4 alone can do"}
 	}
-	password, err := secureOn(n.Text("wol_password", ""))
+	password, err := secureOn(r.Text("wol_password", ""))
 	if err != nil {
 		return call{}, err
 	}

@@ -2,7 +2,6 @@ package redfish
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 
 	"bosh-ironic-cpi/src/driver"
 	"bosh-ironic-cpi/src/secret"
+	"bosh-ironic-cpi/src/tlsclient"
 	"bosh-ironic-cpi/src/wait"
 )
 
@@ -25,7 +25,7 @@ type Access struct {
 	Username string // empty: without credentials
 	Password secret.Text
 	Auth     string // auto, basic, session
-	TLS      *tls.Config
+	Trust    tlsclient.Config
 	Timeout  time.Duration // for each answer
 	Keys     Keys
 	Patience Patience

@@ -36,11 +36,15 @@ func newTransport(a Access) (*transport, error) {
 	if err != nil {
 		return nil, errors.New("the address is not a URL") // which the error would quote
 	}
+	trust, err := a.Trust.TLS()
+	if err != nil {
+		return nil, err
+	}
 	return &transport{
 		host: u.Host, timeout: a.Timeout, busy: a.Patience.Busy,
 		base: &http.Transport{
 			DialContext:         (&net.Dialer{Timeout: min(a.Timeout, 10*time.Second)}).DialContext,
-			TLSClientConfig:     a.TLS,
+			TLSClientConfig:     trust,
 			TLSHandshakeTimeout: min(a.Timeout, 20*time.Second),
 		},
 	}, nil
