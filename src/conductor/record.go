@@ -18,6 +18,7 @@ const (
 	KindHistory    Kind = "history"
 	KindInventory  Kind = "inventory"
 	KindTemplate   Kind = "deploy_template"
+	KindShared     Kind = "shared"
 )
 
 // A Row is a stored record of any kind.
@@ -119,6 +120,12 @@ type NodeInventory struct {
 	Plugin    json.RawMessage `json:"plugin_data"`
 }
 
+// A Shared is a random text that the conductors of a store know.
+type Shared struct {
+	Name string `json:"name"`
+	Text string `json:"text"`
+}
+
 // A Record is anything that is stored as a Row.
 type Record interface{ row() Row }
 
@@ -138,6 +145,7 @@ func (r *Registration) row() Row {
 	return Row{Kind: KindConductor, UUID: r.Hostname, Name: r.Hostname}
 }
 func (i *Incident) row() Row { return Row{Kind: KindHistory, UUID: i.UUID, NodeUUID: i.NodeUUID} }
+func (s *Shared) row() Row   { return Row{Kind: KindShared, UUID: s.Name, Name: s.Name} }
 func (i *NodeInventory) row() Row {
 	return Row{Kind: KindInventory, UUID: i.NodeUUID, NodeUUID: i.NodeUUID}
 }

@@ -181,8 +181,8 @@ func (e *exporter) node(n *conductor.Node) (err error) {
 }
 
 func (e *exporter) records(ctx context.Context, tx *sql.Tx) error {
-	const all = "SELECT kind, uuid, COALESCE(name, ''), node_uuid, document FROM records WHERE kind <> ? ORDER BY id"
-	rows, err := tx.QueryContext(ctx, e.store.dialect.rebind(all), string(conductor.KindConductor))
+	const all = "SELECT kind, uuid, COALESCE(name, ''), node_uuid, document FROM records WHERE kind NOT IN (?, ?) ORDER BY id"
+	rows, err := tx.QueryContext(ctx, e.store.dialect.rebind(all), string(conductor.KindConductor), string(conductor.KindShared))
 	if err != nil {
 		return fmt.Errorf("list records: %w", err)
 	}

@@ -340,7 +340,7 @@ func (i *importer) free(n *conductor.Node) (bool, error) {
 
 // record takes up what is no node.
 func (i *importer) record(r *fileRecord) error {
-	if r.Kind == "" || r.Kind == conductor.KindConductor || r.UUID == "" || len(r.Document) == 0 {
+	if r.Kind == "" || r.Kind == conductor.KindConductor || r.Kind == conductor.KindShared || r.UUID == "" || len(r.Document) == 0 {
 		return fmt.Errorf("%w: a record of kind %q", ErrFile, r.Kind)
 	}
 	row := conductor.Row{Kind: r.Kind, UUID: r.UUID, Name: r.Name, NodeUUID: r.NodeUUID, Document: r.Document}

@@ -37,7 +37,7 @@ type ironicGroup struct {
 type conductorGroup struct {
 	Database          secret.Text         `json:"database" help:"embedded: path of the SQLite file, made when it is missing, or a postgres:// URL; the registry daemon can serve the same one"`
 	KeyFile           string              `json:"key_file" help:"embedded: path of a file whose first 32 bytes seal driver_info in the database; empty: it is kept in the clear"`
-	MachinesListen    string              `json:"machines_listen" help:"embedded: HOST:PORT on which deploy ramdisks reach this process while it works; port 0: any that is free"`
+	MachinesListen    string              `json:"machines_listen" help:"embedded: HOST:PORT on which deploy ramdisks reach this process while it works on nodes; calls at once share it; port 0: any that is free"`
 	MachinesURL       string              `json:"machines_url" help:"embedded: what servers and their BMCs reach machines_listen by; empty: http:// and its address"`
 	BootISO           string              `json:"boot_iso" help:"embedded: path of the deploy ramdisk's boot image, for servers whose hardware has virtual media; goes with machines_listen"`
 	Group             string              `json:"group" help:"embedded: conductor_group of the nodes to work on; empty: those without one"`

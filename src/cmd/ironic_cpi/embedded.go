@@ -83,10 +83,7 @@ func openEngine(ctx context.Context, g conductorGroup, log *slog.Logger) (*engin
 	if err != nil {
 		return nil, errors.Join(err, kept.Close())
 	}
-	m, err := listenForMachines(ctx, g)
-	if err != nil {
-		return nil, errors.Join(err, kept.Close())
-	}
+	m := machinesOf(g)
 	e := &engine{store: kept, machines: m, interfaces: deploy.All(deploy.Ramdisk{Media: m.media})}
 	e.conductor, err = conductor.New(conductor.Config{
 		Hostname: fmt.Sprintf("%s-cpi-%d-%d", host, os.Getpid(), time.Now().UnixMicro()), Group: g.Group, Store: kept, Drivers: all.Table(),
@@ -94,13 +91,17 @@ func openEngine(ctx context.Context, g conductorGroup, log *slog.Logger) (*engin
 		AutomatedClean: g.AutomatedClean, WaitLimit: g.CallbackLimit, Lease: lease, Log: log,
 	})
 	if err != nil {
-		return nil, errors.Join(err, m.close(), kept.Close())
+		return nil, errors.Join(err, kept.Close())
 	}
 	e.ctx, e.end = context.WithCancel(context.WithoutCancel(ctx))
 	server := api.New(api.Config{Conductor: e.conductor, Log: log})
 	e.operators = api.Transport{Handler: server.Operators()}
-	m.serve(server.Machines(), log)
-	e.begin = sync.OnceValue(e.start)
+	e.begin = sync.OnceValue(func() error {
+		if err := m.open(e.ctx, e.conductor, server.Machines(), log); err != nil {
+			return err
+		}
+		return e.start()
+	})
 	return e, nil
 }
 

@@ -76,6 +76,9 @@ func TestEmbeddedConductor(t *testing.T) {
 	ask(e, http.MethodPut, embeddedURL+"/v1/nodes/n1/states/provision", `{"target": "manage"}`)
 	uuid := node("manageable")["uuid"].(string)
 	lookup := e.machines.url + "/v1/lookup?node_uuid=" + uuid
+	if !strings.HasPrefix(lookup, "http://127.0.0.1:") || strings.Contains(lookup, ":0/") {
+		t.Errorf("ramdisks are told %s", lookup)
+	}
 	if status, _ := ask(http.DefaultTransport, http.MethodGet, lookup, ""); status != http.StatusNotFound {
 		t.Errorf("lookup of a node that waits for nobody: %d", status)
 	}

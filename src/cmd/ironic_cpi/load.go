@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"slices"
 
@@ -105,6 +106,15 @@ func check(c *configuration) error {
 			"ironic.auth.application_credential_id", "required, or application_credential_name with username")
 	}
 	need(c.Conductor.BootISO == "" || c.Conductor.MachinesListen != "", "conductor.machines_listen", "required by conductor.boot_iso")
+	if listen := c.Conductor.MachinesListen; listen != "" {
+		host, port, err := net.SplitHostPort(listen)
+		ip := net.ParseIP(host)
+		need(err == nil, "conductor.machines_listen", "want HOST:PORT, such as 10.0.1.5:6386")
+		need(err != nil || c.Conductor.MachinesURL != "" || host != "" && !ip.IsUnspecified(), "conductor.machines_url",
+			"required where conductor.machines_listen names no address that servers can reach")
+		need(err != nil || c.Conductor.MachinesURL == "" || port != "0", "conductor.machines_url",
+			"goes with a port in conductor.machines_listen: it cannot name one that nobody knows before")
+	}
 	need(c.Ironic.URL != embedded || !c.Conductor.Database.IsZero(), "conductor.database", "required by ironic.url embedded")
 	s, m := c.Repository.Stemcells, c.Repository.Metadata
 	need(s.Type != "webdav" || s.URL != "", "repository.stemcells.url", "required by type webdav")

@@ -67,6 +67,11 @@ func TestFaultsAreNamed(t *testing.T) {
 		{"context: file", `{}`, `{"ironic": {"auth": {"token": {"file": "/etc/hostname"}}}}`, "context.ironic.auth.token: a file can be named in the configuration file only"},
 		{"context: a required key taken away", `{}`, `{"agent": {"mbus": null}}`, "agent.mbus: required, but missing"},
 
+		{"no port", `{"conductor": {"machines_listen": "10.0.0.5"}}`, ``, "conductor.machines_listen: want HOST:PORT"},
+		{"no address", `{"conductor": {"machines_listen": ":6386"}}`, ``, "conductor.machines_url: required where conductor.machines_listen names no address that servers can reach"},
+		{"any address", `{"conductor": {"machines_listen": "0.0.0.0:6386"}}`, ``, "conductor.machines_url: required where"},
+		{"any address of IPv6", `{"conductor": {"machines_listen": "[::]:6386"}}`, ``, "conductor.machines_url: required where"},
+		{"any port", `{"conductor": {"machines_listen": "0.0.0.0:0", "machines_url": "http://10.0.0.5:6386"}}`, ``, "conductor.machines_url: goes with a port in conductor.machines_listen"},
 		{"boot image", `{"conductor": {"boot_iso": "/x.iso"}}`, ``, "conductor.machines_listen: required by conductor.boot_iso"},
 		{"no address", `{"ironic": {"url": ""}}`, ``, "ironic.url: required, but missing"},
 		{"token", `{"ironic": {"auth": {"type": "token"}}}`, ``, "ironic.auth.token: required by type token"},
