@@ -50,6 +50,7 @@ func Run(t *testing.T, r Rig) {
 	t.Run("PowerCycle", func(t *testing.T) { r.cycle(t, p) })
 	t.Run("UnsupportedTarget", func(t *testing.T) { r.unsupported(t, p) })
 	t.Run("Cancelled", func(t *testing.T) { r.cancelled(t, p) })
+	t.Run("CancelledWhileWaiting", func(t *testing.T) { r.interrupted(t, p) })
 	t.Run("WrongPassword", func(t *testing.T) { r.fails(t, p, r.WrongPassword, driver.ErrAuthentication) })
 	t.Run("Unreachable", func(t *testing.T) { r.fails(t, p, r.Unreachable, driver.ErrUnreachable) })
 	t.Run("Silent", func(t *testing.T) { r.silent(t, p) })
@@ -140,6 +141,31 @@ func (r Rig) cancelled(t *testing.T, p driver.Power) {
 		t.Errorf("cancelled: %v; want %v", err, context.Canceled)
 	}
 }
+
+// interrupted ends the context while the hardware does not follow. A driver that has given up by itself was faster.
+func (r Rig) interrupted(t *testing.T, p driver.Power) {
+	if r.Silent == nil {
+		t.Skip("the hardware has no such thing")
+	}
+	n := r.Node(t)
+	if _, err := driver.SetPower(t.Context(), p, n, baremetal.TargetOff, r.Pace); err != nil {
+		t.Fatal(err)
+	}
+	r.Silent(n)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer time.AfterFunc(50*time.Millisecond, cancel).Stop()
+	pace := r.Pace
+	pace.Limit = time.Minute
+	begin := time.Now()
+	_, err := driver.SetPower(ctx, p, n, baremetal.TargetOn, pace)
+	_, gaveUp := errors.AsType[*driver.PowerError](err)
+	if took := time.Since(begin); (!errors.Is(err, context.Canceled) && !gaveUp) || took > atOnce {
+		t.Errorf("cancelled: %v after %s; want %v at once", err, took, context.Canceled)
+	}
+}
+
+// atOnce is how long a driver may take to notice that it is to end, on a machine that has other things to do.
+const atOnce = 3 * time.Second
 
 func (r Rig) fails(t *testing.T, p driver.Power, change func(*driver.Node), want error) {
 	if change == nil {
