@@ -129,16 +129,16 @@ func TestConductorByTLS(t *testing.T) {
 	}
 
 	// Somebody else's client.
-	if out, err := debians(t, "https://"+operators, "--os-cacert", certificate, "node", "list", "-f", "json"); err != nil || !strings.Contains(out, node.UUID) {
+	if out, err := fromDebian(t, "https://"+operators, "--os-cacert", certificate, "node", "list", "-f", "json"); err != nil || !strings.Contains(out, node.UUID) {
 		t.Errorf("baremetal: %s, %v", out, err)
 	}
-	if out, err := debians(t, "https://"+operators, "node", "list"); err == nil || !strings.Contains(out, "SSL") {
+	if out, err := fromDebian(t, "https://"+operators, "node", "list"); err == nil || !strings.Contains(out, "SSL") {
 		t.Errorf("baremetal without the certificate: %s, %v", out, err)
 	}
 }
 
-// debians runs Debian's client.
-func debians(t *testing.T, url string, args ...string) (string, error) {
+// fromDebian runs Debian's client.
+func fromDebian(t *testing.T, url string, args ...string) (string, error) {
 	t.Helper()
 	path, err := exec.LookPath("baremetal")
 	if err != nil {

@@ -48,7 +48,7 @@ func numbersOf(t *testing.T, letter, dir string) map[string]bool {
 		t.Fatalf("tests in %s: %d, %v", dir, len(files), err)
 	}
 	inFunction := regexp.MustCompile(`^Test(` + letter + `\d+)(?:[A-Z_]|$)`)
-	inCase := regexp.MustCompile(`^(?:` + letter + `\d+ )*(?:` + letter + `\d+)\b`)
+	inTable := regexp.MustCompile(`^(?:` + letter + `\d+ )*(?:` + letter + `\d+)\b`)
 	there := map[string]bool{}
 	for _, file := range files {
 		tree, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
@@ -57,7 +57,7 @@ func numbersOf(t *testing.T, letter, dir string) map[string]bool {
 		}
 		ast.Inspect(tree, func(node ast.Node) bool {
 			for _, name := range names(node) {
-				for number := range strings.FieldsSeq(inCase.FindString(name)) {
+				for number := range strings.FieldsSeq(inTable.FindString(name)) {
 					there[number] = true
 				}
 			}
