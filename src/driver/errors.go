@@ -12,7 +12,10 @@ import (
 var (
 	ErrUnreachable    = errors.New("hardware does not answer")
 	ErrAuthentication = errors.New("hardware refuses the credentials")
-	ErrUnsupported    = errors.New("not supported by this hardware")
+	// ErrUntrusted is hardware that does not prove who it is: its certificate or host key is not the one to trust. The error
+	// names the key of driver_info that says whom to trust.
+	ErrUntrusted   = errors.New("hardware is not trusted")
+	ErrUnsupported = errors.New("not supported by this hardware")
 	// ErrOddState is what PowerState says of a server that is neither on nor off: asleep, or hung. It can be switched.
 	ErrOddState = errors.New("neither on nor off")
 )

@@ -41,6 +41,9 @@ func (n Node) Logger() *slog.Logger {
 	if n.Log == nil {
 		return slog.New(slog.DiscardHandler)
 	}
+	if n.UUID == "" {
+		return n.Log.With("node", n.Name)
+	}
 	return n.Log.With("node", n.UUID)
 }
 

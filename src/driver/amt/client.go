@@ -118,8 +118,8 @@ func (c *client) failed(ctx context.Context, what string, err error) error {
 		return c.errorf("%s: %w: %w", what, driver.ErrAuthentication, err)
 	}
 	if wrong, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return c.errorf("%s: its certificate is not trusted: %w; set %s to a file with it or with its authority, or to false",
-			what, wrong.Err, keyVerifyCA)
+		return c.errorf("%s: %w: its certificate: %w; set %s to a file with it or with its authority, or to false",
+			what, driver.ErrUntrusted, wrong.Err, keyVerifyCA)
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return c.errorf("%s: %w: no answer within %s; check the network, and that AMT is on in MEBx", what, driver.ErrUnreachable, c.limit)

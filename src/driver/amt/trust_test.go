@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"log/slog"
 	"math/big"
 	"net"
@@ -95,6 +96,9 @@ func TestTrust(t *testing.T) {
 			_, err := newHardware(nil).PowerState(t.Context(), tt.node)
 			if tt.says != "" {
 				said(t, err, "3f2c", "AMT at 127.0.0.1:", tt.says, "certificate")
+				if !errors.Is(err, driver.ErrUntrusted) {
+					t.Errorf("%v; want %v", err, driver.ErrUntrusted)
+				}
 			} else if err != nil {
 				t.Error(err)
 			}

@@ -105,7 +105,7 @@ func dialTLS(ctx context.Context, t target) (net.Conn, error) {
 
 func explainTLS(err error) error {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return fmt.Errorf("its certificate is not trusted: %w: check cacert.pem and the host in libvirt_uri, or set no_verify=1", err)
+		return fmt.Errorf("%w: its certificate: %w: check cacert.pem and the host in libvirt_uri, or set no_verify=1", driver.ErrUntrusted, err)
 	}
 	if _, ok := errors.AsType[tls.AlertError](err); ok || strings.Contains(err.Error(), "remote error: tls:") {
 		return fmt.Errorf("%w: %w: check clientcert.pem and clientkey.pem", driver.ErrAuthentication, err)

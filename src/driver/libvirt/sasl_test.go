@@ -182,7 +182,7 @@ func TestTLS(t *testing.T) {
 		{name: "certificates of one CA", uri: base + d.dir},
 		{name: "by name", uri: "test+tls://localhost:" + d.tls + "/default?pkipath=" + d.dir},
 		{name: "any server", uri: base + mixed + "&no_verify=1"},
-		{name: "a server of another CA", uri: base + other, text: "its certificate is not trusted"},
+		{name: "a server of another CA", uri: base + other, want: driver.ErrUntrusted, text: "certificate"},
 		{name: "no CA", uri: base + mixed, text: "cacert.pem"},
 		{name: "a client without certificate", uri: base + noClient, want: driver.ErrAuthentication, text: "certificate"},
 		{name: "a client of another CA", uri: base + other + "&no_verify=1", want: driver.ErrAuthentication, text: "certificate"},

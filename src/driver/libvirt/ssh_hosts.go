@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
+
+	"bosh-ironic-cpi/src/driver"
 )
 
 // hostKeys decides whether a machine is the one that it says it is.
@@ -25,6 +27,8 @@ type hostKeys struct {
 type hostKeyError struct{ text string }
 
 func (e *hostKeyError) Error() string { return e.text }
+
+func (e *hostKeyError) Unwrap() error { return driver.ErrUntrusted }
 
 func newHostKeys(t target, first string) (*hostKeys, error) {
 	h := &hostKeys{mode: or(t.hostKey, hostKeyKnown), files: []string{t.knownHosts}, first: first}

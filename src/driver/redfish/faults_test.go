@@ -124,6 +124,7 @@ func TestWrongCertificate(t *testing.T) {
 			continue
 		}
 		wants(t, err, s, wrong, "redfish_verify_ca", "authority")
+		wants(t, err, s, driver.ErrUntrusted)
 	}
 	s.node.Info["redfish_verify_ca"] = "false"
 	if _, err := quick.PowerState(t.Context(), s.node); err != nil {

@@ -219,15 +219,15 @@ func TestHostKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := len(host.Host.Lines())
-	wants(t, ask(), nil, "ssh 127.0.0.1:", "shows another host key than before", "set driver_info ssh_host_key")
+	wants(t, ask(), driver.ErrUntrusted, "ssh 127.0.0.1:", "shows another host key than before", "set driver_info ssh_host_key")
 	if got := n.State[hostKey]; got != address(host)+" "+first {
 		t.Errorf("remembered %q; want the first key still", got)
 	}
 
 	n.Info["ssh_host_key"] = first
 	err := ask()
-	if e, ok := errors.AsType[*driver.ParameterError](err); !ok || e.Key != "ssh_host_key" {
-		t.Errorf("with the old key pinned: %v; want a ParameterError", err)
+	if e, ok := errors.AsType[*driver.ParameterError](err); !ok || e.Key != "ssh_host_key" || !errors.Is(err, driver.ErrUntrusted) {
+		t.Errorf("with the old key pinned: %v; want a ParameterError, and ErrUntrusted", err)
 	}
 	if after := len(host.Host.Lines()); after != before {
 		t.Error("a host with a wrong key was sent commands")
@@ -254,5 +254,5 @@ func TestHostKeyOfAnotherType(t *testing.T) {
 	host, n := start(t)
 	n.State = map[string]string{hostKey: address(host) + " " + pemRSA(t).public}
 	_, err := fast.PowerState(t.Context(), n)
-	wants(t, err, nil, "has no host key of type ssh-rsa any more")
+	wants(t, err, driver.ErrUntrusted, "has no host key of type ssh-rsa any more")
 }

@@ -47,13 +47,13 @@ func (s settings) check(shown, expected ssh.PublicKey) error {
 	case expected == nil || bytes.Equal(shown.Marshal(), expected.Marshal()):
 		return nil
 	case s.pinned != nil:
-		return &driver.ParameterError{
+		return fmt.Errorf("%w: %w", driver.ErrUntrusted, &driver.ParameterError{
 			Key: "ssh_host_key", Problem: fmt.Sprintf("is %s, but %s shows %s: somebody may stand in between, or the host has a new key",
 				ssh.FingerprintSHA256(expected), s.address, ssh.FingerprintSHA256(shown)),
-		}
+		})
 	}
-	return fmt.Errorf("ssh %s shows another host key than before (%s, it was %s): somebody may stand in between; if the host was installed anew, set driver_info ssh_host_key to its new key",
-		s.address, ssh.FingerprintSHA256(shown), ssh.FingerprintSHA256(expected))
+	return fmt.Errorf("%w: ssh %s shows another host key than before (%s, it was %s): somebody may stand in between; if the host was installed anew, set driver_info ssh_host_key to its new key",
+		driver.ErrUntrusted, s.address, ssh.FingerprintSHA256(shown), ssh.FingerprintSHA256(expected))
 }
 
 // algorithms are how a host may prove who it is: with a key of the type that is expected, or else with any key, but not

@@ -62,8 +62,8 @@ func (h hardware) dial(ctx context.Context, n *driver.Node, s settings) (*remote
 	case mismatch != nil:
 		return nil, mismatch
 	case no && expected != nil:
-		return nil, fmt.Errorf("ssh %s has no host key of type %s any more, as it had before or as ssh_host_key is: if the host was installed anew, set driver_info ssh_host_key to its new key",
-			s.address, expected.Type())
+		return nil, fmt.Errorf("%w: ssh %s has no host key of type %s any more, as it had before or as ssh_host_key is: if the host was installed anew, set driver_info ssh_host_key to its new key",
+			driver.ErrUntrusted, s.address, expected.Type())
 	case no:
 		return nil, fmt.Errorf("ssh %s: %w", s.address, negotiation)
 	case strings.Contains(err.Error(), "unable to authenticate"): // the library has no type for it

@@ -117,7 +117,7 @@ func (a Access) explain(ctx context.Context, n *driver.Node, err error) error {
 	switch {
 	case distrusted(err):
 		problem := fmt.Sprintf("does not cover the certificate of the BMC (%s): give the file of the authority that signed it", a.say(err))
-		return fmt.Errorf("%s: %w", where, &driver.ParameterError{Key: a.Keys.Trust, Problem: problem})
+		return fmt.Errorf("%s: %w: %w", where, driver.ErrUntrusted, &driver.ParameterError{Key: a.Keys.Trust, Problem: problem})
 	case errors.Is(err, errNoRedfish):
 		return fmt.Errorf("%s: %w: %w: check %s, and that Redfish is switched on there",
 			where, driver.ErrUnsupported, errNoRedfish, a.Keys.Address)
