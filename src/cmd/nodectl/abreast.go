@@ -9,48 +9,51 @@ import (
 )
 
 // abreast does something with many servers, so many of them at once, and shows how far it is. It returns the error of
-// each.
+// each; those whose turn has not come when ctx ends are not touched.
 func (c *console) abreast(ctx context.Context, list []*server, most int, do func(ctx context.Context, i int) error) []error {
 	failures := make([]error, len(list))
-	b := &bar{console: c, of: len(list), shown: len(list) > 1 && c.onTerminal()}
+	b := &bar{console: c, of: len(list), shown: len(list) > 1 && c.messages.isTerminal()}
 	next := make(chan int)
 	var workers sync.WaitGroup
 	for range min(most, len(list)) {
 		workers.Go(func() {
 			for i := range next {
+				if ctx.Err() != nil {
+					failures[i] = fmt.Errorf("not asked: %w", ctx.Err())
+					continue
+				}
 				failures[i] = do(ctx, i)
 				b.step(failures[i])
 			}
 		})
 	}
 	for i := range list {
-		if ctx.Err() != nil {
-			failures[i] = ctx.Err()
-			continue
-		}
 		next <- i
 	}
 	close(next)
 	workers.Wait()
-	b.end()
+	c.messages.show("")
 	return failures
 }
 
-// someFailed is errSome where one of many failed.
+// someFailed is errSome where some of many failed, or says how far it came before it was interrupted.
 func someFailed(what string, failures []error) error {
-	failed := 0
+	failed, interrupted := 0, 0
 	for _, err := range failures {
-		if errors.Is(err, context.Canceled) {
-			return err
-		}
-		if err != nil {
+		switch {
+		case errors.Is(err, context.Canceled):
+			interrupted++
+		case err != nil:
 			failed++
 		}
 	}
-	if failed == 0 {
-		return nil
+	switch of := len(failures); {
+	case interrupted > 0:
+		return fmt.Errorf("%s: %d of %d servers done: %w", what, of-interrupted, of, context.Canceled)
+	case failed > 0:
+		return fmt.Errorf("%s: %w: %d of %d", what, errSome, failed, of)
 	}
-	return fmt.Errorf("%s: %w: %d of %d", what, errSome, failed, len(failures))
+	return nil
 }
 
 // A bar shows on a terminal how many of many are done.
@@ -74,14 +77,9 @@ func (b *bar) step(err error) {
 		return
 	}
 	full := barWidth * b.done / b.of
-	fmt.Fprintf(b.messages, "\r\x1b[K[%s%s] %d of %d", strings.Repeat("#", full), strings.Repeat(".", barWidth-full), b.done, b.of)
+	line := fmt.Sprintf("[%s%s] %d of %d", strings.Repeat("#", full), strings.Repeat(".", barWidth-full), b.done, b.of)
 	if b.failed > 0 {
-		fmt.Fprintf(b.messages, ", %d failed", b.failed)
+		line += fmt.Sprintf(", %d failed", b.failed)
 	}
-}
-
-func (b *bar) end() {
-	if b.shown {
-		fmt.Fprint(b.messages, "\r\x1b[K")
-	}
+	b.messages.show(line)
 }

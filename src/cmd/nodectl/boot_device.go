@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"bosh-ironic-cpi/src/driver"
 )
@@ -48,7 +47,7 @@ func (b *bootDeviceGet) Run(ctx context.Context, c *console) error {
 		}
 		device, persistent, err := able.BootDevice(ctx, s.Node)
 		if err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
+			return err
 		}
 		return c.print(answer{
 			head: []string{"NODE", "BOOT DEVICE", "PERSISTENT"}, names: []string{s.name},
@@ -65,9 +64,6 @@ func (b *bootDeviceSet) Run(ctx context.Context, c *console) error {
 		if err != nil {
 			return err
 		}
-		if err := able.SetBootDevice(ctx, s.Node, b.Device, b.Persistent); err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
-		}
-		return nil
+		return able.SetBootDevice(ctx, s.Node, b.Device, b.Persistent)
 	})
 }

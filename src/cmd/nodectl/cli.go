@@ -36,12 +36,13 @@ type commandLine struct {
 		Insert mediaInsert `cmd:"" help:"Show a server an image in a virtual drive."`
 		Eject  mediaEject  `cmd:"" help:"Empty a virtual drive."`
 	} `cmd:"" help:"Virtual media, past any Bare Metal API."`
-	Inspect  inspect  `cmd:"" help:"Show what a server's hardware tells of itself, without a boot."`
-	Vendor   vendor   `cmd:"" help:"Call what only this hardware has."`
-	Validate validate `cmd:"" help:"Say what is wrong with driver_info, before any hardware is asked."`
-	Match    match    `cmd:"" help:"Say which nodes the VM types of a cloud-config would get, and why not the others."`
-	Claims   claims   `cmd:"" help:"Say who holds which node and which disks, and what was left behind."`
-	Capacity capacity `cmd:"" help:"Count free and used nodes per resource class."`
+	Console  serialConsole `cmd:"" help:"Join a server's serial port, past any Bare Metal API."`
+	Inspect  inspect       `cmd:"" help:"Show what a server's hardware tells of itself, without a boot."`
+	Vendor   vendor        `cmd:"" help:"Call what only this hardware has."`
+	Validate validate      `cmd:"" help:"Say what is wrong with driver_info, before any hardware is asked."`
+	Match    match         `cmd:"" help:"Say which nodes the VM types of a cloud-config would get, and why not the others."`
+	Claims   claims        `cmd:"" help:"Say who holds which node and which disks, and what was left behind."`
+	Capacity capacity      `cmd:"" help:"Count free and used nodes per resource class."`
 	State    struct {
 		Export stateExport `cmd:"" help:"Write everything that a conductor keeps into a file."`
 		Import stateImport `cmd:"" help:"Add what a file of state export holds to a conductor's database."`

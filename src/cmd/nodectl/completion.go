@@ -17,7 +17,7 @@ func (completionBash) Help() string {
 	return "Examples:\n  source <(nodectl completion bash)\n  nodectl completion bash > /etc/bash_completion.d/nodectl"
 }
 
-// Run prints the script. Names of nodes are asked of the service when the key is pressed.
+// Run prints the script. Names of nodes are asked of the service when the key is pressed, those of servers are the inventory's.
 func (completionBash) Run(k *kong.Context, c *console) error {
 	return writeCompletion(c.out, k.Model.Node)
 }
@@ -26,15 +26,21 @@ func (completionBash) Run(k *kong.Context, c *console) error {
 const (
 	completionHead = `# Completion of nodectl for bash: source <(nodectl completion bash)
 _nodectl() {
-  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} path='' words='' nodes='' i
+  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} path='' words='' nodes='' servers='' inventory=$NODECTL_INVENTORY i
   for ((i = 1; i < COMP_CWORD; i++)); do
     case "$path ${COMP_WORDS[i]}" in
       %s) path="$path ${COMP_WORDS[i]}" ;;
+    esac
+    case "${COMP_WORDS[i]}" in # bash has = as a word of its own
+      -i|--inventory) inventory=${COMP_WORDS[i+1]}; [[ $inventory != = ]] || inventory=${COMP_WORDS[i+2]} ;;
     esac
   done
 `
 	completionTail = `  if [[ -n $nodes && $word != -* ]]; then
     words="$words $(nodectl node list -o name 2>/dev/null)"
+  fi
+  if [[ -n $servers && -n $inventory && $word != -* ]]; then
+    words="$words $(nodectl validate --all --inventory "${inventory/#\~/$HOME}" -o name 2>/dev/null)"
   fi
   COMPREPLY=($(compgen -W "$words" -- "$word"))
 }
@@ -64,7 +70,7 @@ func writeCompletion(w io.Writer, root *kong.Node) error {
 // collect lists the commands below n and writes what each offers.
 func collect(n *kong.Node, path string, paths *[]string, places *strings.Builder) {
 	var offered []string
-	nodes := ""
+	asks := ""
 	for _, child := range n.Children {
 		if !child.Hidden {
 			offered = append(offered, child.Name)
@@ -72,8 +78,11 @@ func collect(n *kong.Node, path string, paths *[]string, places *strings.Builder
 		}
 	}
 	for _, argument := range n.Positional {
-		if argument.Name == "node" {
-			nodes = " nodes=1"
+		switch argument.Name {
+		case "node":
+			asks = " nodes=1"
+		case "server":
+			asks = " servers=1"
 		}
 		offered = append(offered, choices(argument)...)
 	}
@@ -85,7 +94,7 @@ func collect(n *kong.Node, path string, paths *[]string, places *strings.Builder
 			}
 		}
 	}
-	fmt.Fprintf(places, "    %q) words=%q%s ;;\n", path, strings.Join(offered, " "), nodes)
+	fmt.Fprintf(places, "    %q) words=%q%s ;;\n", path, strings.Join(offered, " "), asks)
 	for _, child := range n.Children {
 		if !child.Hidden {
 			collect(child, path+" "+child.Name, paths, places)

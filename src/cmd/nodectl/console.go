@@ -18,7 +18,7 @@ import (
 type console struct {
 	in       io.Reader
 	out      io.Writer // data
-	messages io.Writer // all else
+	messages *screen   // all else
 	flags    *globals
 }
 
@@ -49,13 +49,9 @@ func (c *console) connect() (*api, error) {
 		}
 		trust.CA = string(pem)
 	}
-	level := slog.LevelWarn
-	if f.Debug {
-		level = slog.LevelDebug
-	}
 	cfg := client.Config{
 		URL: f.URL, Auth: auth, TLS: trust, Timeout: f.Timeout, RetryLimit: f.RetryFor,
-		Log: slog.New(slog.NewTextHandler(c.messages, &slog.HandlerOptions{Level: level, ReplaceAttr: withoutTime})),
+		Log: c.logger(),
 	}
 	if cfg.RetryLimit == 0 {
 		cfg.RetryLimit = -1 // to the client, zero is its default
@@ -69,6 +65,15 @@ func (c *console) connect() (*api, error) {
 		return nil, wrong(err)
 	}
 	return &api{Client: nodes, rest: more}, nil
+}
+
+// logger writes warnings among the messages, and with --debug all.
+func (c *console) logger() *slog.Logger {
+	level := slog.LevelWarn
+	if c.flags.Debug {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(c.messages, &slog.HandlerOptions{Level: level, ReplaceAttr: withoutTime}))
 }
 
 // withoutTime leaves the time out of log lines: people watch them come.
@@ -139,19 +144,6 @@ func (c *console) read(name string) ([]byte, error) {
 		return nil, wrong(err)
 	}
 	return text, nil
-}
-
-// onTerminal reports whether people watch the messages as they come.
-func (c *console) onTerminal() bool { return isTerminal(c.messages) }
-
-// isTerminal reports whether what is written there is read at once, by people.
-func isTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // since is d as people say it, in whole seconds.

@@ -26,7 +26,7 @@ func parses(t *testing.T, line string) {
 		words = append(words, strings.Trim(w, `"'`))
 	}
 	var out, messages bytes.Buffer
-	parser, err := newParser(new(commandLine), &console{out: &out, messages: &messages})
+	parser, err := newParser(new(commandLine), &console{out: &out, messages: &screen{w: &messages}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func TestDocsNameEveryCommand(t *testing.T) {
 func leaves(t *testing.T) []*kong.Node {
 	t.Helper()
 	var out bytes.Buffer
-	parser, err := newParser(new(commandLine), &console{out: &out, messages: &out})
+	parser, err := newParser(new(commandLine), &console{out: &out, messages: &screen{w: &out}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,6 +96,15 @@ func TestDocsFilesAreRead(t *testing.T) {
 
 func TestCompletion(t *testing.T) {
 	script := tell(t, "", "completion", "bash").want(t, exitDone).out
+	// The service is a function here: it names two nodes, and the inventory two servers.
+	script += `
+nodectl() {
+  case "$*" in
+    "node list -o name") echo rack-1; echo rack-2 ;;
+    "validate --all --inventory nodes.yaml -o name"|"validate --all --inventory $HOME/nodes.yaml -o name") echo server-1; echo server-2 ;;
+  esac
+}
+`
 	tests := []struct{ words, want string }{
 		{"nodectl n", "node"},
 		{"nodectl node pro", "provision"},
@@ -105,14 +114,32 @@ func TestCompletion(t *testing.T) {
 		{"nodectl node show rack-", "rack-1 rack-2"},
 		{"nodectl claims --release rack-2", "rack-2"},
 		{"nodectl driver li", "list"},
+		{"nodectl power stat", "status"},
+		{"nodectl power status -i nodes.yaml server-", "server-1 server-2"},
+		{"nodectl power status --inventory = nodes.yaml server-1 server-", "server-1 server-2"},
+		{"nodectl boot-device get --inventory '~/nodes.yaml' server-2", "server-2"},
+		{"nodectl console server-", ""},
+		{"NODECTL_INVENTORY=nodes.yaml nodectl console server-", "server-1 server-2"},
 	}
 	for _, tt := range tests {
-		// The service is a function here: it names two nodes.
-		bash := exec.CommandContext(t.Context(), "bash", "-c", script+"\nnodectl() { echo rack-1; echo rack-2; }\n"+
-			"COMP_WORDS=("+tt.words+"); COMP_CWORD=$((${#COMP_WORDS[@]}-1)); _nodectl; echo \"${COMPREPLY[*]}\"")
+		variable, words, found := strings.Cut(tt.words, " nodectl ")
+		if !found || !strings.Contains(variable, "=") {
+			variable, words = "NODECTL_INVENTORY=", strings.TrimPrefix(tt.words, "nodectl ")
+		}
+		bash := exec.CommandContext(t.Context(), "bash", "-c", script+variable+
+			"\nCOMP_WORDS=(nodectl "+words+"); COMP_CWORD=$((${#COMP_WORDS[@]}-1)); _nodectl; echo \"${COMPREPLY[*]}\"")
 		out, err := bash.CombinedOutput()
 		if got := strings.TrimSpace(string(out)); err != nil || got != tt.want {
 			t.Errorf("completion of %q = %q, %v; want %q", tt.words, got, err, tt.want)
 		}
+	}
+}
+
+// What completion asks for is there: the names of an inventory, without any hardware.
+func TestNamesOfAnInventory(t *testing.T) {
+	ownState(t)
+	list := nodesFileOf(t, "driver: ipmi, driver_info: {ipmi_address: 192.0.2.1}", "driver: ipmi") // something is wrong with the second
+	if r := tell(t, "", "validate", "--all", "--inventory", list, "-o", "name"); r.out != "s000\ns001\n" {
+		t.Errorf("names are %q: %s", r.out, r.err)
 	}
 }

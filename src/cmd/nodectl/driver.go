@@ -9,11 +9,14 @@ import (
 )
 
 // driverList is "driver list".
-type driverList struct{}
+type driverList struct {
+	Own bool `help:"Those of this program, also with --url."`
+}
 
 // driverShow is "driver show".
 type driverShow struct {
 	Name string `arg:"" help:"Name of the driver."`
+	Own  bool   `help:"That of this program, also with --url."`
 }
 
 // Help is the end of the command's help.
@@ -23,12 +26,12 @@ func (driverList) Help() string {
 
 // Help is the end of the command's help.
 func (driverShow) Help() string {
-	return "Examples:\n  nodectl driver show ipmi\n  nodectl driver show redfish -o yaml"
+	return "Examples:\n  nodectl driver show ipmi --own\n  nodectl driver show redfish -o yaml"
 }
 
 // Run lists the drivers, and on which conductors they are; without a service, those that nodectl itself has.
-func (driverList) Run(ctx context.Context, c *console) error {
-	if c.flags.URL == "" {
+func (l *driverList) Run(ctx context.Context, c *console) error {
+	if l.Own || c.flags.URL == "" {
 		return c.print(ownTypes())
 	}
 	service, err := c.connect()
@@ -56,7 +59,7 @@ func (driverList) Run(ctx context.Context, c *console) error {
 
 // Run shows a driver's interfaces, and the keys of driver_info with what they are.
 func (s *driverShow) Run(ctx context.Context, c *console) error {
-	if c.flags.URL == "" {
+	if s.Own || c.flags.URL == "" {
 		a, err := ownType(s.Name)
 		if err != nil {
 			return err

@@ -65,15 +65,16 @@ var outcomes = []struct {
 	status int
 	hint   string
 }{
-	{context.Canceled, exitInterrupted, "what was asked for may go on in the service: look with nodectl node show"},
+	{context.Canceled, exitInterrupted, "what was asked for may go on, in the service or in the hardware: look before you repeat it"},
+	{driver.ErrUntrusted, exitRefused, "compare the certificate or host key with the hardware's own; driver_info says what to trust"},
+	{driver.ErrUnreachable, exitSilent, "check the address, that the BMC is on the network, and --timeout"},
+	{driver.ErrAuthentication, exitRefused, "check user name and password in driver_info"},
+	{driver.ErrUnsupported, exitUnable, "nodectl driver show --own says what the hardware type can do"},
 	{context.DeadlineExceeded, exitFailed, "it may still come about: look with nodectl node show; --limit waits longer"},
 	{errSome, exitSome, "mend what is said above and repeat the command: what is done stays done"},
 	{errConfirm, exitWrong, "add --yes when this is what you want"},
 	{errWrong, exitWrong, ""},
-	{errNoServer, exitNotFound, ""},
-	{driver.ErrUnreachable, exitSilent, "check the address, that the BMC is on the network, and --timeout"},
-	{driver.ErrAuthentication, exitRefused, "check user name and password in driver_info"},
-	{driver.ErrUnsupported, exitUnable, "nodectl driver show says what the hardware type can do"},
+	{errNoServer, exitNotFound, "nodectl validate --all -o name lists the servers of the inventory"},
 	{placement.ErrBadAsk, exitWrong, ""},
 	{store.ErrFile, exitWrong, "take a file that nodectl state export has written, as it is"},
 	{store.ErrConflict, exitFailed, "decide which of the two is right, and remove the other: nodectl node show shows what is here"},
@@ -91,20 +92,29 @@ var outcomes = []struct {
 	{baremetal.ErrUnavailable, exitSilent, "check --url, and that the service and its conductor run"},
 }
 
-// fail tells the operator what went wrong and what to do, and returns the exit status.
-func (c *console) fail(ctx context.Context, err error) int {
-	status, hint := exitFailed, ""
+// outcome finds an error among them.
+func outcome(err error) (status int, hint string) {
+	_, key := errors.AsType[*driver.ParameterError](err)
+	_, argument := errors.AsType[*driver.ArgumentError](err)
+	switch {
+	case argument:
+		return exitWrong, "nodectl vendor -o json says what each method takes"
+	case key && !errors.Is(err, driver.ErrUntrusted):
+		return exitWrong, "give it by --set or in the inventory; nodectl driver show --own lists the keys of driver_info"
+	}
 	for _, o := range outcomes {
 		if errors.Is(err, o.err) {
-			status, hint = o.status, o.hint
-			break
+			return o.status, o.hint
 		}
 	}
+	return exitFailed, ""
+}
+
+// fail tells the operator what went wrong and what to do, and returns the exit status.
+func (c *console) fail(ctx context.Context, err error) int {
+	status, hint := outcome(err)
 	if ctx.Err() != nil {
 		status = exitInterrupted
-	}
-	if _, ok := errors.AsType[*driver.ParameterError](err); ok {
-		status, hint = exitWrong, "nodectl driver show lists the keys of driver_info"
 	}
 	c.note("nodectl: %v", err)
 	if parse, ok := errors.AsType[*kong.ParseError](err); ok && parse.Context != nil {

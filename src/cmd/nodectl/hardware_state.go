@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -20,20 +22,20 @@ import (
 // AMT is told at the next power-on, whether a server was woken. The conductor keeps that with the node; nodectl, in a
 // file of the user's. It holds no secret.
 
-// fingerprint names a server that has no name, by where it is.
-func (s *server) fingerprint() string {
+// key names the server in the file: by its UUID, or by what it is and where. A server of the same name in another file of
+// nodes is another one.
+func (s *server) key() string {
+	if s.UUID != "" {
+		return s.UUID
+	}
 	info := map[string]any{}
 	for key, value := range s.Info {
 		if !all.Table().Secret(key) {
 			info[key] = value
 		}
 	}
-	text, err := json.Marshal([]any{s.typ.Name, info, s.MACs})
-	if err != nil {
-		return s.typ.Name
-	}
-	sum := sha256.Sum256(text)
-	return s.typ.Name + "-" + hex.EncodeToString(sum[:6])
+	sum := sha256.Sum256([]byte(compact([]any{s.typ.Name, s.Name, info, s.MACs})))
+	return s.name + " " + hex.EncodeToString(sum[:6])
 }
 
 // statePath is the file.
@@ -79,13 +81,19 @@ func (f *hardwareFlags) recall(list []*server) error {
 		return err
 	}
 	for _, s := range list {
-		s.State = states[s.key]
+		s.recalled = states[s.key()]
+		s.State = maps.Clone(s.recalled)
 	}
 	return nil
 }
 
-// remember writes what has changed, and leaves what other processes wrote meanwhile.
+// remember writes what this process has changed, and leaves what others wrote meanwhile. Where nothing changed, no file is
+// touched.
 func (f *hardwareFlags) remember(list []*server) error {
+	list = slices.DeleteFunc(slices.Clone(list), func(s *server) bool { return maps.Equal(s.recalled, s.State) })
+	if len(list) == 0 {
+		return nil
+	}
 	path, err := f.statePath()
 	if err != nil {
 		return err
@@ -105,36 +113,37 @@ func (f *hardwareFlags) remember(list []*server) error {
 	if err != nil {
 		return err
 	}
-	changed := false
 	for _, s := range list {
-		if maps.Equal(states[s.key], s.State) {
-			continue
-		}
-		changed = true
-		if states[s.key] = s.State; len(s.State) == 0 {
-			delete(states, s.key)
-		}
-	}
-	if !changed {
-		return nil
+		states.merge(s)
 	}
 	text, err := toJSON(states)
 	if err != nil {
 		return err
 	}
-	return replaceFile(path, text)
+	return writeWhole(path, func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	})
 }
 
-// replaceFile writes a file whole or not at all.
-func replaceFile(path string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".hardware-")
-	if err != nil {
-		return err
+// merge takes over what has changed since the server was recalled.
+func (h hardwareStates) merge(s *server) {
+	key := s.key()
+	state := maps.Clone(h[key])
+	if state == nil {
+		state = map[string]string{}
 	}
-	defer os.Remove(f.Name()) // gone already where all is well
-	_, err = f.Write(text)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
+	for name := range s.recalled {
+		if _, there := s.State[name]; !there {
+			delete(state, name)
+		}
 	}
-	return os.Rename(f.Name(), path)
+	for name, value := range s.State {
+		if before, there := s.recalled[name]; !there || before != value {
+			state[name] = value
+		}
+	}
+	if h[key] = state; len(state) == 0 {
+		delete(h, key)
+	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -93,7 +94,7 @@ func TestWhichServer(t *testing.T) {
 		{"set without driver", []string{"power", "status", "a", "-i", nodes, "--set", "a=b"}, "--set and --mac go with --driver"},
 		{"no value", []string{"power", "status", "--driver", "fake-hardware", "--set", "a"}, "--set wants KEY=VALUE"},
 		{"a secret", []string{"power", "status", "--driver", "fake-hardware", "--set", "fake_password=hunter2"}, "give fake_password=@FILE"},
-		{"no such file", []string{"power", "status", "--driver", "fake-hardware", "--set", "fake_password=@/nonexistent"}, "--set fake_password: "},
+		{"no such file", []string{"power", "status", "--driver", "fake-hardware", "--set", "fake_password=@/nonexistent"}, "driver_info fake_password: "},
 		{"no such driver", []string{"power", "status", "--driver", "telepathy"}, `no hardware type or driver "telepathy"`},
 		{"no such action", []string{"power", "melt", "--driver", "fake-hardware"}, "melt"},
 		{"no such method", []string{"vendor", "dance", "--driver", "fake-hardware"}, "there is no vendor method dance"},
@@ -147,12 +148,44 @@ func TestValidateByHand(t *testing.T) {
 	}
 }
 
-// Without a service the drivers are the program's own.
+// Without a service the drivers are the program's own, and so they are with --own.
 func TestOwnDrivers(t *testing.T) {
 	ownState(t)
 	byHand(t, "driver", "list").want(t, exitDone).shows(t, "fake-hardware", "no hardware")
 	byHand(t, "driver", "show", "fake-hardware").want(t, exitDone).shows(t, "driver_info/fake_delay", "Optional; default 0s.")
 	byHand(t, "driver", "show", "telepathy").want(t, exitNotFound, "driver telepathy")
+	newFake(t)
+	byHand(t, "driver", "list", "--own").want(t, exitDone).shows(t, "wol", "Wake-on-LAN")
+	byHand(t, "driver", "show", "wol", "--own").want(t, exitDone).shows(t, "driver_info/wol_host")
+}
+
+// What a hardware type can do is shown in the words that the commands take.
+func TestAbilities(t *testing.T) {
+	ownState(t)
+	for name, want := range map[string][]string{
+		"ipmi": {
+			"power on, off, soft-off, reset, soft-reset, cycle", "boot-device pxe, disk, cdrom, bios, safe", "media -", "console yes", "inspect no",
+			"vendor send_raw, bmc_reset",
+		},
+		"redfish":     {"boot modes bios, uefi", "media cdrom, floppy", "console no", "inspect yes", "vendor eject_vmedia"},
+		"nm":          {"vendor get_nm_version, get_nm_capabilities"},
+		"staging-wol": {"name wol", "power on", "boot-device -"},
+		"ipmitool":    {"console yes"},
+	} {
+		rows := strings.Split(byHand(t, "driver", "show", name).want(t, exitDone).out, "\n")
+		for i := range rows {
+			rows[i] = strings.Join(strings.Fields(rows[i]), " ")
+		}
+		for _, row := range want {
+			if !slices.ContainsFunc(rows, func(r string) bool { return r == row || strings.HasPrefix(r, row+", ") }) {
+				t.Errorf("%s lacks %q:\n%s", name, row, strings.Join(rows, "\n"))
+			}
+		}
+	}
+	byHand(t, "driver", "show", "wol", "-o", "json").want(t, exitDone).shows(t, `"power_targets": [
+      "power on"
+    ],
+    "boot_devices": [],`)
 }
 
 // Two commands at once lose nothing of what drivers remember, and a file of secrets from elsewhere is read.

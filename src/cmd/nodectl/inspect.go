@@ -29,7 +29,7 @@ func (i *inspect) Run(ctx context.Context, c *console) error {
 		}
 		found, err := able.Inspect(ctx, s.Node)
 		if err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
+			return err
 		}
 		return c.print(answer{rows: inventoryRows(found), value: inventoryValue(found), names: []string{s.name}})
 	})

@@ -41,7 +41,7 @@ func run() int {
 // nodectl carries out one command line and returns the exit status.
 func nodectl(ctx context.Context, args []string, in io.Reader, out, messages io.Writer) int {
 	var line commandLine
-	c := &console{in: in, out: out, messages: messages, flags: &line.globals}
+	c := &console{in: in, out: out, messages: &screen{w: messages}, flags: &line.globals}
 	parser, err := newParser(&line, c)
 	if err != nil {
 		return c.fail(ctx, err)

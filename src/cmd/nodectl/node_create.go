@@ -41,6 +41,9 @@ func (n *nodeCreate) Run(ctx context.Context, c *console) error {
 		name = "standard input"
 	}
 	list, err := readNodes(name, text)
+	if err == nil {
+		err = fetchSecrets(list)
+	}
 	if err != nil {
 		return wrong(fmt.Errorf("nothing was enrolled:\n%w", err))
 	}
@@ -75,6 +78,22 @@ func (n *nodeCreate) Run(ctx context.Context, c *console) error {
 	}
 	if failed > 0 {
 		return fmt.Errorf("enrol nodes: %w: %d of %d", errSome, failed, len(list))
+	}
+	return nil
+}
+
+// fetchSecrets puts into driver_info what the file says is elsewhere.
+func fetchSecrets(list []enrolment) error {
+	for _, e := range list {
+		info, ok := e.body["driver_info"].(map[string]any)
+		if !ok {
+			continue
+		}
+		fetched, err := fromElsewhere(info)
+		if err != nil {
+			return fmt.Errorf("node %s: %w", e.label(), err)
+		}
+		e.body["driver_info"] = fetched
 	}
 	return nil
 }

@@ -14,7 +14,8 @@ import (
 type ownDriver struct {
 	Name       string              `json:"name"`
 	About      string              `json:"about"`
-	Interfaces map[string][]string `json:"interfaces"`           // by kind, the default first
+	Interfaces map[string][]string `json:"interfaces"` // by kind, the default first
+	Can        *abilities          `json:"can,omitempty"`
 	Properties map[string]string   `json:"properties,omitempty"` // keys of driver_info
 }
 
@@ -31,19 +32,19 @@ func ownTypes() answer {
 	return a
 }
 
-// ownType shows one, with the keys of driver_info of all its drivers.
+// ownType shows one, with what it can do and the keys of driver_info of all its drivers.
 func ownType(name string) (answer, error) {
-	table := all.Table()
-	h, ok := table.Type(name)
+	h, ok := typeOf(name)
 	if !ok {
 		return answer{}, fmt.Errorf("driver %s: %w", name, baremetal.ErrNotFound)
 	}
-	shown := ownDriver{Name: h.Name, About: h.About, Interfaces: h.Enabled, Properties: map[string]string{}}
+	shown := ownDriver{Name: h.Name, About: h.About, Interfaces: h.Enabled, Can: abilitiesOf(h), Properties: map[string]string{}}
 	a := answer{names: []string{h.Name}, rows: [][]string{{"name", h.Name}, {"for", h.About}}}
-	for _, kind := range []string{"power", "management", "vendor", "inspect"} {
-		a.rows = append(a.rows, []string{kind, strings.Join(h.Enabled[kind], ", ")})
+	for _, kind := range kinds {
+		a.rows = append(a.rows, []string{kind + " interface", strings.Join(h.Enabled[kind], ", ")})
 	}
-	for _, k := range keysOf(table, h) {
+	a.rows = append(a.rows, shown.Can.rows()...)
+	for _, k := range keysOf(all.Table(), h) {
 		shown.Properties[k.Name] = k.Describe()
 		a.rows = append(a.rows, []string{"driver_info/" + k.Name, k.Describe()})
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"bosh-ironic-cpi/src/baremetal"
@@ -52,14 +51,10 @@ func (p *power) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	results := make([]powered, len(list))
-	failures := c.abreast(ctx, list, p.Abreast, func(ctx context.Context, i int) error {
-		state, err := p.one(ctx, c, list[i])
-		results[i] = powered{Node: list[i].name, Power: state}
-		if err != nil {
-			results[i].Error = err.Error()
-		}
-		return err
+	states := make([]baremetal.PowerState, len(list))
+	failures := c.abreast(ctx, list, p.Abreast, func(ctx context.Context, i int) (err error) {
+		states[i], err = p.one(ctx, c, list[i])
+		return list[i].about(err)
 	})
 	if err := p.remember(list); err != nil {
 		return errors.Join(err, errors.Join(failures...))
@@ -67,30 +62,37 @@ func (p *power) Run(ctx context.Context, c *console) error {
 	if len(list) == 1 && failures[0] != nil {
 		return failures[0]
 	}
+	results := make([]powered, len(list))
+	for i, s := range list {
+		results[i] = powered{Node: s.name, Power: states[i]}
+		if failures[i] != nil {
+			results[i].Error = failures[i].Error()
+		}
+	}
 	return errors.Join(c.printPowered(results), someFailed("power "+p.Action, failures))
 }
 
-// one does what was asked for with one server.
+// one does what was asked for with one server. Whatever it is, the server is asked for its power first: that has
+// --timeout, and what follows, --limit.
 func (p *power) one(ctx context.Context, c *console, s *server) (state baremetal.PowerState, err error) {
 	able, err := can[driver.Power](s, "power", "power")
 	if err != nil {
 		return "", err
 	}
-	if p.Action == "status" {
-		ctx, cancel := context.WithTimeout(ctx, c.flags.Timeout)
-		defer cancel()
+	err = c.within(ctx, func(ctx context.Context) error {
 		state, err = able.PowerState(ctx, s.Node)
+		return err
+	})
+	if p.Action == "status" || err != nil && !errors.Is(err, driver.ErrOddState) {
+		return state, err
 	}
 	pace := wait.Pace{First: 100 * time.Millisecond, Every: time.Second, Limit: p.Limit}
 	for _, target := range switches[p.Action] {
 		if state, err = driver.SetPower(ctx, able, s.Node, target, pace); err != nil {
-			break
+			return state, err
 		}
 	}
-	if err != nil {
-		err = fmt.Errorf("%s: %w", s.name, err)
-	}
-	return state, err
+	return state, nil
 }
 
 // printPowered shows a line for each server.

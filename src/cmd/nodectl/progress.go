@@ -20,7 +20,7 @@ func (c *console) follow(
 ) (baremetal.Node, error) {
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
-	p := progress{console: c, begun: time.Now(), terminal: c.onTerminal()}
+	p := progress{console: c, begun: time.Now(), terminal: c.messages.isTerminal()}
 	var watcher sync.WaitGroup
 	watcher.Go(func() {
 		// It ends with watching alone: await says what came of it. A look under way is not broken off, for the client
@@ -54,8 +54,8 @@ func (p *progress) show(n baremetal.Node) {
 		where = powerOf(n) + " -> " + string(n.TargetPowerState)
 	}
 	switch {
-	case p.terminal: // clear the line first: the last one may have been longer
-		fmt.Fprintf(p.messages, "\r\x1b[Knode %s: %s (%v)", n.Label(), where, since(p.begun))
+	case p.terminal:
+		p.messages.show(fmt.Sprintf("node %s: %s (%v)", n.Label(), where, since(p.begun)))
 	case where != p.last:
 		p.note("node %s: %s", n.Label(), where)
 	}
@@ -64,9 +64,7 @@ func (p *progress) show(n baremetal.Node) {
 
 // end closes the line, with where the node stands in the end.
 func (p *progress) end(n baremetal.Node, err error) {
-	if p.terminal {
-		fmt.Fprint(p.messages, "\r\x1b[K")
-	}
+	p.messages.show("")
 	if err == nil {
 		p.note("node %s: %s, %s after %v", n.Label(), n.ProvisionState, powerOf(n), since(p.begun))
 	}

@@ -16,7 +16,10 @@ import (
 	"bosh-ironic-cpi/src/backend"
 )
 
-func TestMain(m *testing.M) { os.Exit(backend.Main(m)) }
+func TestMain(m *testing.M) {
+	runIfProgram()
+	os.Exit(backend.Main(m))
+}
 
 // An operator's day, on the engine that the tests run on.
 func TestOnARealAPI(t *testing.T) {

@@ -35,13 +35,13 @@ func (v *validate) Run(_ context.Context, c *console) error {
 	findings := []finding{}
 	failures := make([]error, len(list))
 	for i, s := range list {
-		for _, kind := range []string{"power", "management", "vendor", "inspect"} {
-			h, spec, err := s.hardware(kind)
-			if h == nil {
+		for _, kind := range kinds {
+			spec, ok := s.spec(kind)
+			if !ok {
 				continue
 			}
 			f := finding{Node: s.name, Interface: kind, Driver: spec.Name}
-			if err != nil {
+			if err := s.check(kind); err != nil {
 				f.Error, failures[i] = err.Error(), err
 			}
 			findings = append(findings, f)
@@ -62,8 +62,8 @@ func (v *validate) Run(_ context.Context, c *console) error {
 // strange are keys of driver_info that none of the server's drivers knows, and neither does a deployment.
 func (s *server) strange() (keys []string) {
 	known := map[string]bool{"deploy_kernel": true, "deploy_ramdisk": true, "deploy_iso": true, "bootloader": true, "rescue_kernel": true, "rescue_ramdisk": true}
-	for _, kind := range []string{"power", "management", "vendor", "inspect"} {
-		_, spec, _ := s.hardware(kind)
+	for _, kind := range kinds {
+		spec, _ := s.spec(kind)
 		for _, k := range spec.Keys {
 			known[k.Name] = true
 		}

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -24,6 +26,7 @@ type vendor struct {
 // Help is the end of the command's help.
 func (vendor) Help() string {
 	return "Examples:\n  nodectl vendor --driver ipmi --set ipmi_address=10.0.0.3\n" +
+		"  nodectl vendor get_nm_version --driver nm --set ipmi_address=10.0.0.3 --set ipmi_password=@bmc.password\n" +
 		`  nodectl vendor send_raw rack-3-unit-7 --inventory nodes.yaml --args '{"raw_bytes":"0x06 0x01"}'`
 }
 
@@ -44,10 +47,13 @@ func (v *vendor) Run(ctx context.Context, c *console) error {
 		}
 		result, err := able.CallVendor(ctx, s.Node, v.Method, args)
 		if err != nil {
-			return fmt.Errorf("%s: %s: %w", s.name, v.Method, err)
+			return fmt.Errorf("%s: %w", v.Method, err)
 		}
-		if result == nil {
+		switch {
+		case result == nil:
 			return nil
+		case c.flags.Output == "yaml":
+			return printYAML(c.out, result)
 		}
 		return printJSON(c.out, result)
 	})
@@ -63,8 +69,8 @@ func (v *vendor) arguments(methods []driver.VendorMethod, c *console) (map[strin
 		}
 		return nil, wrong(fmt.Errorf("there is no vendor method %s; there are %s", v.Method, strings.Join(names, ", ")))
 	}
-	if v.HTTP != "" && !slices.Contains(methods[i].HTTPMethods, v.HTTP) {
-		return nil, wrong(fmt.Errorf("vendor method %s is called by %s, not by %s", v.Method, strings.Join(methods[i].HTTPMethods, ", "), v.HTTP))
+	if verb := strings.ToUpper(v.HTTP); verb != "" && !slices.Contains(methods[i].HTTPMethods, verb) {
+		return nil, wrong(fmt.Errorf("vendor method %s is called by %s, not by %s", v.Method, strings.Join(methods[i].HTTPMethods, ", "), verb))
 	}
 	text := []byte(v.Args)
 	if name, ok := strings.CutPrefix(v.Args, "@"); ok {
@@ -73,11 +79,22 @@ func (v *vendor) arguments(methods []driver.VendorMethod, c *console) (map[strin
 			return nil, err
 		}
 	}
-	var args map[string]any
-	if json.Unmarshal(text, &args) != nil || args == nil {
+	args, ok := verbatim(text)
+	if !ok {
 		return nil, wrong(errors.New("--args: want a JSON object, or @FILE with one"))
 	}
 	return args, wrong(vendorargs.Check(methods[i], args))
+}
+
+// verbatim reads a JSON object, its numbers as they are written, as the API does: to a schema, 1.0 may be no integer.
+func verbatim(text []byte) (args map[string]any, ok bool) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	if decoder.Decode(&args) != nil || args == nil {
+		return nil, false
+	}
+	_, err := decoder.Token()
+	return args, errors.Is(err, io.EOF)
 }
 
 // A listedMethod is a vendor method for scripts.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"bosh-ironic-cpi/src/driver"
 )
@@ -58,10 +57,7 @@ func (f *hardwareFlags) onMedia(
 		if err != nil {
 			return err
 		}
-		if err := do(ctx, s, able); err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
-		}
-		return nil
+		return do(ctx, s, able)
 	})
 }
 
