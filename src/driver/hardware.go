@@ -78,6 +78,13 @@ type Blind interface {
 	Blind()
 }
 
+// Located is Power that says in an error which hardware it means.
+type Located interface {
+	Power
+	// Where names the hardware and its address, such as "BMC 192.0.2.7:623", of a node that Validate has nothing against.
+	Where(n *Node) string
+}
+
 // BootDevice chooses what a server boots from.
 type BootDevice interface {
 	BootDevices() []string // those that SetBootDevice takes: pxe, disk, cdrom, bios, safe

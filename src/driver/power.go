@@ -51,7 +51,9 @@ func SetPower(ctx context.Context, p Power, n *Node, target baremetal.PowerTarge
 	var silent error
 	err = wait.Until(ctx, pace, goal, func(ctx context.Context) (bool, string, error) {
 		state, err := p.PowerState(ctx, n)
-		silent = err
+		if ctx.Err() == nil { // else it is the end of the wait that it tells
+			silent = err
+		}
 		switch {
 		case errors.Is(err, ErrUnreachable):
 			return false, "no answer", nil
@@ -64,7 +66,23 @@ func SetPower(ctx context.Context, p Power, n *Node, target baremetal.PowerTarge
 		return state == end, string(state), nil
 	})
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		if silent == nil {
+			silent = stuck(p, n, target)
+		}
 		return now, &PowerError{Target: target, Last: now, Cause: silent}
 	}
 	return now, err
+}
+
+// stuck says what to look at when hardware has taken a command and the server does not follow.
+func stuck(p Power, n *Node, target baremetal.PowerTarget) error {
+	where := ""
+	if l, ok := p.(Located); ok {
+		where = l.Where(n) + ": "
+	}
+	look := "look at the server's console, and whether it hangs or somebody else switches it"
+	if target == baremetal.TargetSoftOff || target == baremetal.TargetSoftReboot {
+		look = "its operating system may need longer, or not listen to the power button"
+	}
+	return fmt.Errorf("node %s: %sthe command was taken and not followed: %s", n.Label(), where, look)
 }

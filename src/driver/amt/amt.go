@@ -39,7 +39,7 @@ type hardware struct {
 }
 
 var (
-	_ driver.Power      = (*hardware)(nil)
+	_ driver.Located    = (*hardware)(nil)
 	_ driver.BootDevice = (*hardware)(nil)
 	_ driver.Validator  = (*hardware)(nil)
 )

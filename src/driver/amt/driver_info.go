@@ -44,6 +44,12 @@ func (*hardware) Validate(n *driver.Node) error {
 	return err
 }
 
+// Where implements driver.Located.
+func (*hardware) Where(n *driver.Node) string {
+	i, _ := parse(n)
+	return "AMT at " + i.hostPort()
+}
+
 // parse reads driver_info. The error is a [driver.ParameterError].
 func parse(n *driver.Node) (i info, err error) {
 	r := n.Reader()

@@ -95,6 +95,6 @@ func (c *client) stuck(doubt error) error {
 	if doubt != nil {
 		return doubt
 	}
-	return c.errorf("asked %d times, the server did not follow; end sessions of SOL, IDE-R and KVM, and see whether it hangs",
+	return c.errorf("asked %d times, the server did not follow; check that no session of SOL, IDE-R or KVM is open, and whether it hangs",
 		c.info.maxAttempts)
 }

@@ -177,10 +177,25 @@ func (r Rig) fails(t *testing.T, p driver.Power, change func(*driver.Node), want
 	if !errors.Is(err, want) {
 		t.Fatalf("%v; want %v", err, want)
 	}
+	r.tells(t, p, n, err)
+}
+
+// tells checks that an error says which node and which address, what to check, and no secret.
+func (r Rig) tells(t *testing.T, p driver.Power, n *driver.Node, err error) {
+	t.Helper()
+	text := err.Error()
+	hint := strings.Contains(text, "check ") || strings.Contains(text, "look at ")
 	for _, k := range r.Spec.Keys {
-		if value, _ := n.Info[k.Name].(string); k.Secret && value != "" && strings.Contains(err.Error(), value) {
+		hint = hint || strings.Contains(text, k.Name)
+		if value, _ := n.Info[k.Name].(string); k.Secret && value != "" && strings.Contains(text, value) {
 			t.Errorf("the error holds the secret %s", k.Name)
 		}
+	}
+	if !strings.Contains(text, n.Label()) {
+		t.Errorf("%s; want node %s in it", text, n.Label())
+	}
+	if l, ok := p.(driver.Located); ok && (!hint || !strings.Contains(text, l.Where(n))) {
+		t.Errorf("%s; want %q in it, and what to check", text, l.Where(n))
 	}
 }
 
@@ -198,8 +213,9 @@ func (r Rig) silent(t *testing.T, p driver.Power) {
 	_, err := driver.SetPower(t.Context(), p, n, baremetal.TargetOn, pace)
 	e, ok := errors.AsType[*driver.PowerError](err)
 	if !ok || e.Target != baremetal.TargetOn || e.Last != baremetal.PowerOff {
-		t.Errorf("%v; want a PowerError from power off to power on", err)
+		t.Fatalf("%v; want a PowerError from power off to power on", err)
 	}
+	r.tells(t, p, n, err)
 }
 
 func (r Rig) bootDevice(t *testing.T, b driver.BootDevice) {

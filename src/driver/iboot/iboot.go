@@ -38,7 +38,7 @@ type hardware struct {
 }
 
 var (
-	_ driver.Power     = hardware{}
+	_ driver.Located   = hardware{}
 	_ driver.Validator = hardware{}
 )
 
@@ -88,6 +88,14 @@ func (h hardware) Validate(n *driver.Node) error {
 	_, err := h.relay(n)
 	return err
 }
+
+// Where implements driver.Located.
+func (h hardware) Where(n *driver.Node) string {
+	r, _ := h.relay(n)
+	return r.where()
+}
+
+func (r relay) where() string { return fmt.Sprintf("relay %d of the iBoot at %s", r.id, r.address) }
 
 // PowerState reads the relay; empty: the device tells something that is neither on nor off.
 func (h hardware) PowerState(ctx context.Context, n *driver.Node) (baremetal.PowerState, error) {
@@ -186,5 +194,5 @@ func (r relay) named(op string, err error) error {
 	case errors.Is(err, driver.ErrUnreachable):
 		hint = ": check iboot_address and iboot_port, and that the iBoot has DxP enabled without AES"
 	}
-	return fmt.Errorf("%s relay %d of the iBoot at %s for node %s: %w%s", op, r.id, r.address, r.node.Label(), err, hint)
+	return fmt.Errorf("%s %s for node %s: %w%s", op, r.where(), r.node.Label(), err, hint)
 }

@@ -40,7 +40,7 @@ var Spec5 = driver.Spec{Name: "ilo5", About: "the same as ilo, under the name th
 type hardware struct{ wire.Hardware }
 
 var (
-	_ driver.Power        = hardware{}
+	_ driver.Located      = hardware{}
 	_ driver.BootDevice   = hardware{}
 	_ driver.BootMode     = hardware{}
 	_ driver.VirtualMedia = hardware{}

@@ -20,7 +20,9 @@ type access struct {
 	keepTimeout bool // not ipmi_disable_boot_timeout
 }
 
-func (a access) where() string { return net.JoinHostPort(a.cfg.Address, strconv.Itoa(a.cfg.Port)) }
+func (a access) where() string {
+	return "BMC " + net.JoinHostPort(a.cfg.Address, strconv.Itoa(a.cfg.Port))
+}
 
 // levels are Ironic's words for privilege levels (IPMI 2.0, 6.8).
 var levels = map[string]byte{"CALLBACK": 1, "USER": 2, "OPERATOR": 3, "ADMINISTRATOR": 4}
@@ -29,6 +31,12 @@ var levels = map[string]byte{"CALLBACK": 1, "USER": 2, "OPERATOR": 3, "ADMINISTR
 func (Driver) Validate(n *driver.Node) error {
 	_, err := parse(n)
 	return err
+}
+
+// Where implements driver.Located.
+func (Driver) Where(n *driver.Node) string {
+	a, _ := parse(n)
+	return a.where()
 }
 
 func parse(n *driver.Node) (a access, err error) {

@@ -42,7 +42,7 @@ type Driver struct {
 }
 
 var (
-	_ driver.Power      = Driver{}
+	_ driver.Located    = Driver{}
 	_ driver.BootDevice = Driver{}
 	_ driver.BootMode   = Driver{}
 	_ driver.Vendor     = Driver{}
@@ -112,7 +112,7 @@ func (d Driver) open(ctx context.Context, n *driver.Node, do func(*bmc) error) e
 		err = do(&bmc{access: a, session: s})
 	}
 	if err != nil {
-		return fmt.Errorf("BMC %s of node %s: %w", a.where(), n.Label(), err)
+		return fmt.Errorf("%s of node %s: %w", a.where(), n.Label(), err)
 	}
 	return nil
 }

@@ -121,11 +121,11 @@ func (d *dialogue) call(procedure uint32, args []byte) (*xdr, error) {
 		packet = binary.BigEndian.AppendUint32(packet, field)
 	}
 	if _, err := d.conn.Write(append(packet, args...)); err != nil {
-		return nil, fmt.Errorf("%w: %w", driver.ErrUnreachable, err)
+		return nil, lost(err)
 	}
 	packet, err := readPacket(d.conn)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", driver.ErrUnreachable, err)
+		return nil, lost(err)
 	}
 	if kindOf(packet) != kindReply || serialOf(packet) != d.serial {
 		return nil, errNoLibvirt

@@ -66,7 +66,15 @@ func (c *connection) explain(err error) error {
 	if cause := c.wire.why(); cause != nil {
 		err = cause // go-libvirt says no more than "interrupted"
 	}
-	return fmt.Errorf("%w: %w", driver.ErrUnreachable, err)
+	return lost(err)
+}
+
+// lost is a daemon that took the connection and does not answer.
+func lost(err error) error {
+	if errors.Is(err, errNoLibvirt) {
+		return fmt.Errorf("%w: %w", driver.ErrUnreachable, err)
+	}
+	return fmt.Errorf("%w: %w: check that the daemon runs there and has not reached its max_clients", driver.ErrUnreachable, err)
 }
 
 // explain gives errors of libvirt's (virterror.h) the sentinel that callers act on.

@@ -52,9 +52,9 @@ func dialUnix(ctx context.Context, t target) (net.Conn, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	hint := "is libvirtd running?"
+	hint := "check that libvirtd runs"
 	if errors.Is(first, fs.ErrPermission) {
-		hint = "may this user open the socket (group libvirt)?"
+		hint = "check that this user may open the socket (group libvirt)"
 	}
 	return nil, fmt.Errorf("%w: %w: %s", driver.ErrUnreachable, first, hint)
 }
@@ -110,7 +110,7 @@ func explainTLS(err error) error {
 	if _, ok := errors.AsType[tls.AlertError](err); ok || strings.Contains(err.Error(), "remote error: tls:") {
 		return fmt.Errorf("%w: %w: check clientcert.pem and clientkey.pem", driver.ErrAuthentication, err)
 	}
-	return fmt.Errorf("%w: TLS: %w", driver.ErrUnreachable, err)
+	return fmt.Errorf("%w: TLS: %w: check that it listens for tls at this port", driver.ErrUnreachable, err)
 }
 
 // ending is how a connection ended, in words.
@@ -178,5 +178,5 @@ func within(ctx context.Context, limit time.Duration, conn io.Closer, f func() e
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}
-	return fmt.Errorf("%w: no answer within %s", driver.ErrUnreachable, limit)
+	return lost(fmt.Errorf("no answer within %s", limit))
 }

@@ -27,7 +27,7 @@ var Spec = driver.Spec{
 type hardware struct{}
 
 var (
-	_ driver.Power      = hardware{}
+	_ driver.Located    = hardware{}
 	_ driver.BootDevice = hardware{}
 	_ driver.Validator  = hardware{}
 )
@@ -38,6 +38,12 @@ func (hardware) Validate(n *driver.Node) error {
 		return err
 	}
 	return hasPort(n)
+}
+
+// Where implements driver.Located.
+func (hardware) Where(n *driver.Node) string {
+	p, _ := parse(n)
+	return p.where()
 }
 
 func hasPort(n *driver.Node) error {
@@ -161,7 +167,7 @@ func onDomain(ctx context.Context, n *driver.Node, act func(*domain) error) erro
 	p.firstKey = n.State[firstKey]
 	c, err := open(ctx, &p)
 	if err != nil {
-		return fmt.Errorf("node %s: libvirt at %s: %w", n.Label(), p.target, err)
+		return fmt.Errorf("node %s: %s: %w", n.Label(), p.where(), err)
 	}
 	defer c.close()
 	n.Remember(firstKey, p.firstKey)
@@ -170,7 +176,7 @@ func onDomain(ctx context.Context, n *driver.Node, act func(*domain) error) erro
 		err = act(d)
 	}
 	if err != nil {
-		return fmt.Errorf("node %s: libvirt at %s: %w", n.Label(), p.target, err)
+		return fmt.Errorf("node %s: %s: %w", n.Label(), p.where(), err)
 	}
 	return nil
 }

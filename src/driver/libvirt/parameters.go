@@ -18,6 +18,8 @@ type parameters struct {
 	firstKey   string // of the SSH host: the one that it showed first; dial sets it
 }
 
+func (p parameters) where() string { return "libvirt at " + p.target.String() }
+
 // parse reads driver_info. Errors are a [driver.ParameterError].
 func parse(n *driver.Node) (parameters, error) {
 	r := n.Reader()

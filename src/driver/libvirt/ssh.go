@@ -74,7 +74,7 @@ func explainSSH(err error, name string, keys *keys) error {
 	if strings.Contains(err.Error(), "unable to authenticate") {
 		return fmt.Errorf("%w: SSH as %s with %s: check authorized_keys there", driver.ErrAuthentication, name, keys)
 	}
-	return fmt.Errorf("%w: %w", driver.ErrUnreachable, err)
+	return fmt.Errorf("%w: %w: check that it is sshd, and its log", driver.ErrUnreachable, err)
 }
 
 // reach opens the daemon's socket.

@@ -37,7 +37,7 @@ var Spec = driver.Spec{
 type hardware struct{ wire.Hardware }
 
 var (
-	_ driver.Power        = hardware{}
+	_ driver.Located      = hardware{}
 	_ driver.BootDevice   = hardware{}
 	_ driver.BootMode     = hardware{}
 	_ driver.VirtualMedia = hardware{}

@@ -34,8 +34,8 @@ func (h hardware) find(ctx context.Context, n *driver.Node, r *remote) (string, 
 			return name, nil
 		}
 		if look >= h.looks {
-			return "", fmt.Errorf("ssh %s: no domain has a MAC address of node %s (%s): there are %s",
-				r.address, n.Label(), strings.Join(n.MACs, ", "), some(others))
+			return "", fmt.Errorf("ssh %s: no domain has one of its MAC addresses (%s): there are %s",
+				r.address, strings.Join(n.MACs, ", "), some(others))
 		}
 		if err := wait.Pause(ctx, h.pause); err != nil {
 			return "", fmt.Errorf("ssh %s: %w", r.address, err)

@@ -197,7 +197,7 @@ func realCrowd(t *testing.T, r *real) {
 func realFaults(t *testing.T, r *real) {
 	n := r.node("52:54:00:ff:ff:ff")
 	_, err := fast.PowerState(t.Context(), n)
-	wants(t, err, nil, "no domain has a MAC address of node web-1", "52:54:00:ff:ff:ff", `"node1"`, `"test"`)
+	wants(t, err, nil, "node web-1", "no domain has one of its MAC addresses", "52:54:00:ff:ff:ff", `"node1"`, `"test"`)
 
 	n = r.node(mac1)
 	n.Info["ssh_libvirt_uri"] = "test+unix:///default?socket=/nowhere/libvirt-sock"
@@ -218,7 +218,7 @@ func realFaults(t *testing.T, r *real) {
 	n = r.node(mac2)
 	n.State = map[string]string{domainName: "node2"}
 	_, err = fast.PowerState(t.Context(), n)
-	wants(t, err, nil, "no domain has a MAC address")
+	wants(t, err, nil, "no domain has one of its MAC addresses")
 	if n.State[domainName] != "" {
 		t.Errorf("domain %q is still remembered", n.State[domainName])
 	}

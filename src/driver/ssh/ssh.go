@@ -50,7 +50,7 @@ type hardware struct {
 }
 
 var (
-	_ driver.Power      = hardware{}
+	_ driver.Located    = hardware{}
 	_ driver.BootDevice = hardware{}
 	_ driver.Validator  = hardware{}
 )
@@ -137,12 +137,25 @@ func (hardware) Validate(n *driver.Node) error {
 	return err
 }
 
-// at logs in, finds the node's domain and hands both to do.
+// Where implements driver.Located.
+func (hardware) Where(n *driver.Node) string {
+	s, _ := read(n)
+	return "ssh " + s.address
+}
+
+// at logs in, finds the node's domain and hands both to do. Its errors name the node.
 func (h hardware) at(ctx context.Context, n *driver.Node, do func(ctx context.Context, r *remote, domain string) error) error {
 	s, err := read(n)
 	if err != nil {
 		return err
 	}
+	if err := h.in(ctx, n, s, do); err != nil {
+		return fmt.Errorf("node %s: %w", n.Label(), err)
+	}
+	return nil
+}
+
+func (h hardware) in(ctx context.Context, n *driver.Node, s settings, do func(ctx context.Context, r *remote, domain string) error) error {
 	leave, err := crowd.enter(ctx, s.address)
 	if err != nil {
 		return err

@@ -193,7 +193,7 @@ func TestNoDomain(t *testing.T) {
 	host, n := start(t)
 	n.MACs = []string{"52:54:00:ff:ff:ff", "52:54:00:ff:ff:fe"}
 	_, err := fast.PowerState(t.Context(), n)
-	want := fmt.Sprintf(`ssh %s: no domain has a MAC address of node %s (52:54:00:ff:ff:ff, 52:54:00:ff:ff:fe): there are ["node1" "node2"]`, address(host), n.Label())
+	want := fmt.Sprintf(`node %s: ssh %s: no domain has one of its MAC addresses (52:54:00:ff:ff:ff, 52:54:00:ff:ff:fe): there are ["node1" "node2"]`, n.Label(), address(host))
 	if err == nil || err.Error() != want {
 		t.Errorf("%v; want %s", err, want)
 	}

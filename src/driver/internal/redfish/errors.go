@@ -101,9 +101,11 @@ func (a Access) say(err error) string {
 	return text
 }
 
+func (a Access) where() string { return "BMC at " + a.Address }
+
 // explain makes an error of an operation into one for people and callers: which node, which address, what to check.
 func (a Access) explain(ctx context.Context, n *driver.Node, err error) error {
-	where := fmt.Sprintf("node %s: BMC at %s", n.Label(), a.Address)
+	where := fmt.Sprintf("node %s: %s", n.Label(), a.where())
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", where, ctx.Err())
 	}

@@ -17,7 +17,7 @@ type Hardware struct {
 }
 
 var (
-	_ driver.Power        = Hardware{}
+	_ driver.Located      = Hardware{}
 	_ driver.BootDevice   = Hardware{}
 	_ driver.BootMode     = Hardware{}
 	_ driver.VirtualMedia = Hardware{}
@@ -38,6 +38,12 @@ func (h Hardware) do(ctx context.Context, n *driver.Node, act func(context.Conte
 func (h Hardware) Validate(n *driver.Node) error {
 	_, err := h.Access(n)
 	return err
+}
+
+// Where implements driver.Located.
+func (h Hardware) Where(n *driver.Node) string {
+	a, _ := h.Access(n)
+	return a.where()
 }
 
 // PowerTargets implements driver.Power.
