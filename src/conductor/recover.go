@@ -200,9 +200,18 @@ func (t *Task) goOn(ctx context.Context) {
 	t.resume(ctx)
 }
 
+// waits are the states in which a ramdisk is waited for, and those that nodes go back to for their next step. There is no
+// work for rescue here, so no node waits for one; one that another program left there would wait for ever.
+var waits = []struct{ waiting, working baremetal.ProvisionState }{
+	{baremetal.WaitCallBack, baremetal.Deploying},
+	{baremetal.CleanWait, baremetal.Cleaning},
+	{baremetal.InspectWait, baremetal.Inspecting},
+	{baremetal.RescueWait, baremetal.Rescuing},
+}
+
 // Expire fails nodes that have waited for an event past their deadline.
 func (c *Conductor) Expire(ctx context.Context) error {
-	for _, s := range workStates {
+	for _, s := range waits {
 		var late []*Node
 		err := c.store.View(ctx, func(tx Tx) error {
 			waiting, err := tx.Nodes(NodeQuery{Where: []Condition{

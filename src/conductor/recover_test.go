@@ -216,6 +216,34 @@ func TestExpire(t *testing.T) {
 	}
 }
 
+// There is no state on the way in which a node is left for ever, whether it was locked by somebody dead or waited for a
+// ramdisk, with or without a plan.
+func TestEveryStateOnTheWayEnds(t *testing.T) {
+	for _, state := range conductor.StatesOnTheWay() {
+		for _, lock := range []string{"", "dead"} {
+			if lock == "" && conductor.Working(state) { // it is stored together with its lock
+				continue
+			}
+			t.Run(string(state)+" "+lock, func(t *testing.T) {
+				n := conductor.Node{UUID: uuidOf(1), ProvisionState: state, Reservation: lock}
+				r := newRig(t)
+				r.put(n)
+				c := r.start("here", &script{}, nil)
+				r.idle(c)
+				for range 2 { // whose lock is gone may still wait
+					if err := c.Expire(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					r.idle(c)
+				}
+				if got := r.node(n.UUID); got.Underway() || got.Reservation != "" {
+					t.Errorf("the node stays %s, locked by %q", got.ProvisionState, got.Reservation)
+				}
+			})
+		}
+	}
+}
+
 // A ramdisk that calls although its cleaning was aborted starts nothing.
 func TestCallAfterAbort(t *testing.T) {
 	r := newRig(t)
