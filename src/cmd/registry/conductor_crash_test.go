@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"bosh-ironic-cpi/src/baremetal"
+	"bosh-ironic-cpi/src/conductor"
+	"bosh-ironic-cpi/src/conductor/deploy"
 )
 
 // A moment is one at which the daemon is killed, and what is to become of the node then.
@@ -34,13 +36,45 @@ func deployments() []moment {
 		}
 	}
 	once := map[string]int{"write_image": 1}
+	own := active(baremetal.WaitCallBack, "inject_files", map[string]int{"write_image": 1, "inject_files": 1})
+	own.verb = m{"target": "active", "deploy_steps": []any{m{
+		"interface": "deploy", "step": "inject_files", "priority": 70,
+		"args": m{"files": []any{m{"path": "/etc/motd", "content": "aGVsbG8="}}},
+	}}}
 	return []moment{
+		own,
 		active(baremetal.Deploying, "deploy", once),
 		active(baremetal.WaitCallBack, "deploy", once),
 		active(baremetal.WaitCallBack, "write_image", once),
 		active(baremetal.Deploying, "prepare_instance_boot", once),
 		active(baremetal.Deploying, "tear_down_agent", once),
 		active(baremetal.Deploying, "boot_instance", once),
+	}
+}
+
+// Each step of a direct deployment has its moment, but for one that is over at once, and so have all steps that the fake
+// ramdisk cleans with by itself.
+func TestEveryStepHasItsMoment(t *testing.T) {
+	direct := deploy.NewDirect(deploy.Ramdisk{})
+	defer direct.Close()
+	var steps []conductor.Step
+	for _, kind := range []string{conductor.WorkDeploy, conductor.WorkClean} {
+		more, err := direct.Steps(nil, kind, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps = append(steps, more...)
+	}
+	killed := map[string]bool{"switch_to_tenant_network": true} // there is nothing to do
+	for _, moments := range [][]moment{deployments(), cleanings(), deletions()} {
+		for _, at := range moments {
+			killed[at.step] = true
+		}
+	}
+	for _, s := range steps {
+		if !killed[s.Step] {
+			t.Errorf("nobody is killed at step %s", s.Step)
+		}
 	}
 }
 
@@ -174,7 +208,7 @@ func (s *served) catch(r *ramdisk, at moment, delay time.Duration) (uuid string,
 	if at.hasInstance() {
 		s.set(uuid, m{"/instance_uuid": uuid})
 	}
-	for _, step := range []string{"write_image", "erase_devices_metadata", "erase_devices", "burnin_disk"} {
+	for _, step := range []string{"write_image", "inject_files", "erase_devices_metadata", "erase_devices", "burnin_disk"} {
 		r.slow(s.t, uuid, step, 3*delay)
 	}
 	if at.power != "" {
