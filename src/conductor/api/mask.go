@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"regexp"
+	"strings"
 
 	"bosh-ironic-cpi/src/conductor"
 	"bosh-ironic-cpi/src/driver"
@@ -12,7 +13,7 @@ import (
 const masked = "******"
 
 // assigned is a secret in the midst of a text: password=hunter2, --password hunter2 (oslo_utils/strutils.py, mask_password).
-var assigned = regexp.MustCompile(`(?i)((?:` + driver.SecretWords + `)[0-9]*\s*=\s*|--?[a-z-]*password\s+)[^\s'"]+`)
+var assigned = regexp.MustCompile(`(?i)((?:` + strings.Join(driver.SecretWords, "|") + `)[0-9]*\s*=\s*|--?[a-z-]*password\s+)[^\s'"]+`)
 
 // A hiding names the members of an object that are not shown: at any depth, and told whether the value is an object.
 type hiding func(key string, object bool) bool
