@@ -51,7 +51,8 @@ type options struct {
 	lockRetries        int
 	workers            int
 	group              string
-	conf               string
+	pages              int
+	slowDeploys        int // seconds
 }
 
 // An Option changes what Start starts.
@@ -81,8 +82,11 @@ func WithWorkers(n int) Option { return func(o *options) { o.workers = n } }
 // WithGroup has the engine work on the nodes of one conductor_group, and leave their power alone.
 func WithGroup(name string) Option { return func(o *options) { o.group = name } }
 
-// WithConf appends text to the engine's configuration file (ironic.conf).
-func WithConf(text string) Option { return func(o *options) { o.conf += text + "\n" } }
+// WithPages sets how many nodes the engine lists at once at most.
+func WithPages(most int) Option { return func(o *options) { o.pages = most } }
+
+// WithSlowDeploys has a deployment by the fake deploy interface take so many seconds.
+func WithSlowDeploys(seconds int) Option { return func(o *options) { o.slowDeploys = seconds } }
 
 // Start gives the test an engine that answers. It starts one if no earlier test of this process has with the
 // same options.
@@ -222,12 +226,19 @@ func startIronic(ctx context.Context, o options) (dir, url string, env map[strin
 	if o.workers > 0 {
 		vars = append(vars, fmt.Sprintf("WORKERS=%d", o.workers))
 	}
+	conf := ""
 	if o.group != "" {
-		o.conf += fmt.Sprintf("[conductor]\nconductor_group = %s\nsync_power_state_interval = 0\n", o.group)
+		conf += fmt.Sprintf("[conductor]\nconductor_group = %s\nsync_power_state_interval = 0\n", o.group)
 	}
-	if o.conf != "" {
+	if o.pages > 0 {
+		conf += fmt.Sprintf("[api]\nmax_limit = %d\n", o.pages)
+	}
+	if o.slowDeploys > 0 {
+		conf += fmt.Sprintf("[fake]\ndeploy_delay = %d\n", o.slowDeploys)
+	}
+	if conf != "" {
 		extra := filepath.Join(dir, "extra.conf")
-		if err := os.WriteFile(extra, []byte(o.conf), 0o600); err != nil {
+		if err := os.WriteFile(extra, []byte(conf), 0o600); err != nil {
 			return dir, "", nil, err
 		}
 		vars = append(vars, "EXTRA_CONF="+extra)

@@ -63,8 +63,8 @@ func startConductor(ctx context.Context, o options) (dir, url string, env map[st
 	if err != nil {
 		return "", "", nil, err
 	}
-	if o.conf != "" || o.split {
-		return dir, "", nil, errors.New("the conductor has no ironic.conf: use OnlyOn")
+	if o.split {
+		return dir, "", nil, errors.New("the conductor is one process: use OnlyOn")
 	}
 	url = "http://" + FreeAddress()
 	conductor := map[string]any{
@@ -72,6 +72,9 @@ func startConductor(ctx context.Context, o options) (dir, url string, env map[st
 	}
 	if o.workers > 0 {
 		conductor["workers"] = o.workers
+	}
+	if o.pages > 0 {
+		conductor["max_limit"] = o.pages
 	}
 	env = map[string]string{}
 	switch o.auth {
@@ -95,6 +98,9 @@ func startConductor(ctx context.Context, o options) (dir, url string, env map[st
 		maps.Copy(env, bmc)
 	}
 	env["IRONIC_AUTH"], env["IRONIC_URL"], env["CLEAN"], env["GROUP"] = o.auth, url, flag(o.clean), o.group
+	if o.slowDeploys > 0 { // by the nodes' driver_info
+		env["FAKE_DEPLOY_DELAY"] = fmt.Sprintf("%ds", o.slowDeploys)
+	}
 	off := map[string]any{"enabled": false}
 	text, err := json.Marshal(map[string]any{"data": filepath.Join(dir, "data"), "registry": off, "repository": off, "conductor": conductor})
 	if err != nil {

@@ -101,6 +101,9 @@ func (b *Backend) RemoveNode(t testing.TB, uuid string) {
 // enrol returns the UUID also with an error, if the node was made.
 func (b *Backend) enrol(ctx context.Context, spec NodeSpec) (string, error) {
 	node := spec.body()
+	if delay := b.Env["FAKE_DEPLOY_DELAY"]; delay != "" && node["driver_info"] == nil {
+		node["driver_info"] = map[string]any{"fake_step_delay": delay}
+	}
 	created, err := b.must(ctx, http.MethodPost, "/v1/nodes", node)
 	if err != nil {
 		return "", err

@@ -284,14 +284,9 @@ func TestRealOlderVersions(t *testing.T) {
 	}
 }
 
-// A small max_limit shows paging with few nodes; a slow deployment, when Settle ends.
-func slow() backend.Option {
-	return backend.WithConf("[api]\nmax_limit = 3\n[fake]\ndeploy_delay = 2")
-}
-
+// Short pages show paging with few nodes.
 func TestRealPages(t *testing.T) {
-	backend.OnlyOn(t, "ironic", "it is configured by ironic.conf")
-	c, b := real(t, slow())
+	c, b := real(t, backend.WithPages(3))
 	want := b.AddNodes(t, 8, backend.NodeSpec{Deploy: "fake", State: "enroll", ResourceClass: "paged"})
 	b.AddNode(t, backend.NodeSpec{Deploy: "fake", State: "enroll", ResourceClass: "other"})
 	slices.Sort(want)
@@ -320,10 +315,9 @@ func TestRealPages(t *testing.T) {
 	}
 }
 
+// A slow deployment shows when Settle ends.
 func TestRealSettleEndsWithinASecond(t *testing.T) {
-	backend.OnlyOn(t, "ironic", "it is configured by ironic.conf")
-	backend.OnlyOn(t, "ironic", "it is configured by ironic.conf")
-	c, b := real(t, slow())
+	c, b := real(t, backend.WithSlowDeploys(2))
 	node := b.AddNode(t, backend.NodeSpec{Deploy: "fake", State: "available"})
 	if err := c.Provision(t.Context(), node, baremetal.Provision{Target: baremetal.VerbActive}); err != nil {
 		t.Fatal(err)

@@ -56,7 +56,7 @@ func openConductor(ctx context.Context, p *parts, open *closers, metrics prometh
 		return nil, err
 	}
 	c := p.configuration.Conductor
-	server := api.New(api.Config{Conductor: engine, PublicURL: c.PublicURL, Users: p.apiUsers, Keystone: askKeystone(p, open), Log: log})
+	server := api.New(api.Config{Conductor: engine, PublicURL: c.PublicURL, MaxLimit: c.MaxLimit, Users: p.apiUsers, Keystone: askKeystone(p, open), Log: log})
 	rhythm := conductor.Rhythm{PowerSync: c.PowerSync, Abreast: c.PowerSyncMost, Watch: watch}
 	operators := server.Operators()
 	services := []daemon.Service{{

@@ -93,6 +93,7 @@ type conductorGroup struct {
 	PowerSync         time.Duration       `json:"power_sync" default:"60s" min:"0s" help:"how often every node's power state is asked for; 0s: never"`
 	PowerSyncMost     int                 `json:"power_sync_abreast" default:"8" min:"1" help:"how many BMCs are asked at once"`
 	CallbackLimit     time.Duration       `json:"callback_timeout" default:"30m" min:"1s" help:"how long a node waits for its ramdisk before it fails"`
+	MaxLimit          int                 `json:"max_limit" default:"1000" min:"1" help:"longest page of a list, as Ironic's option of that name"`
 	LockWait          time.Duration       `json:"lock_wait" default:"2s" min:"0s" help:"how long a request waits for a node's lock before it is 409"`
 }
 
