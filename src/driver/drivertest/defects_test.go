@@ -27,11 +27,11 @@ func (a *article) reach(ctx context.Context, n *driver.Node) error {
 	case n.Info["mood"] == "gone" && a.has("calls silence something else"):
 		return errors.New("no route to host")
 	case n.Info["mood"] == "gone":
-		return fmt.Errorf("article: %w", driver.ErrUnreachable)
+		return fmt.Errorf("article of node %s: %w", n.Label(), driver.ErrUnreachable)
 	case n.Info["article_password"] != "hunter2" && a.has("tells the password"):
 		return fmt.Errorf("%v: %w", n.Info["article_password"], driver.ErrAuthentication)
 	case n.Info["article_password"] != "hunter2" && !a.has("takes any password"):
-		return fmt.Errorf("article: %w", driver.ErrAuthentication)
+		return fmt.Errorf("article of node %s: %w", n.Label(), driver.ErrAuthentication)
 	}
 	return nil
 }
