@@ -31,7 +31,7 @@ func runIfProgram() {
 // program is a command line as a process of its own.
 func program(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, os.Args[0], args...)
-	cmd.Env = append(os.Environ(), asProgram+"=1")
+	cmd.Env = append(os.Environ(), asProgram+"=1", "GORACE=atexit_sleep_ms=0") // the race detector would have each wait a second
 	return cmd
 }
 

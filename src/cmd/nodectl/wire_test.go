@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"bosh-ironic-cpi/src/bmc/dxp"
 	"bosh-ironic-cpi/src/bmc/ipmi"
 	"bosh-ironic-cpi/src/bmc/nodemanager"
 	"bosh-ironic-cpi/src/bmc/redfish"
@@ -133,11 +135,11 @@ func TestFaultsByHand(t *testing.T) {
 		w.Break(ipmi.Fault{Silent: true})
 		for _, line := range append(everything, "console", "vendor bmc_reset") {
 			quickly(t, func() {
-				w.do(t, line+" --timeout 300ms", exitSilent, w.Address().String(), "within 300ms", "hint: check the address")
+				w.do(t, line+" --timeout 150ms", exitSilent, w.Address().String(), "within 150ms", "hint: check the address")
 			})
 		}
 		w.Break(ipmi.Fault{Stuck: true})
-		w.do(t, "power on --limit 300ms", exitFailed, "Failed to change power state to 'power on': it is power off")
+		w.do(t, "power on --limit 150ms", exitFailed, "Failed to change power state to 'power on': it is power off")
 		w.do(t, "power status --set ipmi_port=x", exitWrong, "ipmi_port", "hint: give it by --set")
 		w.flags = w.flags[:2]
 		w.do(t, "power status", exitWrong, "ipmi_address", "hint: give it by --set")
@@ -147,11 +149,11 @@ func TestFaultsByHand(t *testing.T) {
 		w.Break(redfish.Faults{Silent: true})
 		for _, line := range append(everything, "media eject", "inspect") {
 			quickly(t, func() {
-				w.do(t, line+" --timeout 300ms", exitSilent, w.server.URL, "within 300ms", "hint: check the address")
+				w.do(t, line+" --timeout 150ms", exitSilent, w.server.URL, "within 150ms", "hint: check the address")
 			})
 		}
 		w.Break(redfish.Faults{Stuck: true})
-		w.do(t, "power on --limit 300ms", exitFailed, "Failed to change power state to 'power on': it is power off")
+		w.do(t, "power on --limit 150ms", exitFailed, "Failed to change power state to 'power on': it is power off")
 		w.Break(redfish.Faults{})
 		t.Setenv("BMC_PASSWORD", bmcPassword+"!")
 		for _, line := range append(everything, "media eject", "inspect") {
@@ -182,9 +184,42 @@ func TestInventoryByWire(t *testing.T) {
 	w.do(t, "power on s000 s001", exitDone).shows(t, "s000  power on", "s001  power on")
 	w.do(t, "power status --all -o json", exitDone).shows(t, `"node": "s001"`)
 	w.Break(ipmi.Fault{Silent: true})
-	w.do(t, "power status --all --timeout 300ms", exitSome, "1 of 2").shows(t, "s001  power on", "hardware does not answer within 300ms")
+	w.do(t, "power status --all --timeout 150ms", exitSome, "1 of 2").shows(t, "s001  power on", "hardware does not answer within 150ms")
 	w.do(t, "inspect s001", exitDone).shows(t, "52:54:00:00:00:02")
 	if _, err := readStates(w.state + "/hardware.json"); err != nil && !errors.Is(err, io.EOF) {
 		t.Error(err)
 	}
+}
+
+// What a driver warns of is said, though the command goes well.
+func TestWarningsByHand(t *testing.T) {
+	w := newWired(t)
+	pdu, err := dxp.Start(dxp.Config{User: "admin", Password: bmcPassword})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pdu.Close()
+	w.flags = []string{
+		"--driver", "iboot", "--set", "iboot_address=127.0.0.1", "--set", fmt.Sprintf("iboot_port=%d", pdu.Addr().Port), "--set", "iboot_username=admin",
+		"--set", "iboot_password=@" + file(t, "iboot.password", bmcPassword), "--set", "iboot_retry_interval=0",
+	}
+	if r := w.do(t, "power status", exitDone); r.err != "" {
+		t.Errorf("stderr has %q; want nothing", r.err)
+	}
+	pdu.Break(dxp.Faults{Reset: true, Lasts: 1})
+	w.do(t, "power status", exitDone, "level=WARN", `node="iboot 127.0.0.1"`, "trying again")
+}
+
+// Secrets that stand elsewhere go to the service as they are.
+func TestNodeCreateFetchesSecrets(t *testing.T) {
+	service := newFake(t)
+	t.Setenv("BMC_USER", "root")
+	list := nodesFileOf(t, fmt.Sprintf("driver: ipmi, driver_info: {ipmi_username: {env: BMC_USER}, ipmi_password: {file: %s}}", file(t, "p", bmcPassword+"\n")))
+	tell(t, "", "node", "create", "-f", list).want(t, exitDone)
+	info, _ := service.node("s000")["driver_info"].(map[string]any)
+	if info["ipmi_username"] != "root" || info["ipmi_password"] != bmcPassword {
+		t.Errorf("driver_info is %v", info)
+	}
+	t.Setenv("BMC_USER", "")
+	tell(t, "", "node", "create", "-f", list, "--check").want(t, exitWrong, "node s000: driver_info ipmi_username: the environment variable BMC_USER is empty")
 }
