@@ -38,6 +38,8 @@ func (f *hardwareFlags) servers(c *console, ids []string, every bool) (list []*s
 	switch {
 	case f.Driver != "" && (len(ids) > 0 || every || f.Inventory != "" && os.Getenv("NODECTL_INVENTORY") == ""):
 		return nil, wrong(errors.New("--driver describes one server without a file: give it without NODE, --all and --inventory"))
+	case every && len(ids) > 0:
+		return nil, wrong(errors.New("--all is all servers of the inventory: give it without NODE"))
 	case f.Driver != "":
 		list, err = f.described()
 	case len(f.Set) > 0 || len(f.MAC) > 0:
@@ -138,6 +140,9 @@ func (e enrolment) server() (*server, error) {
 		return nil, err
 	}
 	s.name = e.label()
+	if s.Label() == "" {
+		s.Name = s.name // for the driver's words
+	}
 	return s, nil
 }
 

@@ -91,6 +91,7 @@ func TestWhichServer(t *testing.T) {
 	}{
 		{"none", []string{"power", "status"}, "which server?"},
 		{"both", []string{"power", "status", "a", "--driver", "fake-hardware"}, "--driver describes one server"},
+		{"all and one", []string{"power", "status", "a", "--all", "-i", nodes}, "give it without NODE"},
 		{"set without driver", []string{"power", "status", "a", "-i", nodes, "--set", "a=b"}, "--set and --mac go with --driver"},
 		{"no value", []string{"power", "status", "--driver", "fake-hardware", "--set", "a"}, "--set wants KEY=VALUE"},
 		{"a secret", []string{"power", "status", "--driver", "fake-hardware", "--set", "fake_password=hunter2"}, "give fake_password=@FILE"},

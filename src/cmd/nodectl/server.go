@@ -69,7 +69,7 @@ func typeOf(name string) (driver.HardwareType, bool) {
 
 // fromElsewhere is driver_info with the values that stand elsewhere: {file: NAME}, {env: NAME}.
 func fromElsewhere(info map[string]any) (map[string]any, error) {
-	all := maps.Clone(info)
+	whole := maps.Clone(info)
 	for key, value := range info {
 		from, ok := value.(map[string]any)
 		if !ok || len(from) != 1 {
@@ -77,9 +77,9 @@ func fromElsewhere(info map[string]any) (map[string]any, error) {
 		}
 		var err error
 		if name, ok := from["file"].(string); ok {
-			all[key], err = readLine(name)
+			whole[key], err = readLine(name)
 		} else if name, ok := from["env"].(string); ok {
-			if all[key] = os.Getenv(name); all[key] == "" {
+			if whole[key] = os.Getenv(name); whole[key] == "" {
 				err = fmt.Errorf("the environment variable %s is empty", name)
 			}
 		}
@@ -87,7 +87,7 @@ func fromElsewhere(info map[string]any) (map[string]any, error) {
 			return nil, fmt.Errorf("driver_info %s: %w", key, err)
 		}
 	}
-	return all, nil
+	return whole, nil
 }
 
 // spec is the driver behind the server's interface of a kind; ok is false where there is nothing, such as noop.
@@ -131,9 +131,9 @@ func can[T any](s *server, kind, what string) (able T, err error) {
 	return able, s.check(kind)
 }
 
-// about says of which server an error is, unless its driver has. Nil stays nil.
+// about says of which server an error is, unless its driver has, as drivers do. Nil stays nil.
 func (s *server) about(err error) error {
-	if err == nil || strings.Contains(err.Error(), s.name) {
+	if err == nil || strings.Contains(err.Error(), "node "+s.Label()) {
 		return err
 	}
 	return fmt.Errorf("%s: %w", s.name, err)
