@@ -70,6 +70,28 @@ func TestDocsNameEveryCommand(t *testing.T) {
 	}
 }
 
+// oldCommands are the commands of ironic, the client that went in 2017 (python-ironicclient 1.17), but for those of volumes.
+var oldCommands = strings.Fields(`chassis-create chassis-delete chassis-list chassis-node-list chassis-show chassis-update create
+	driver-get-vendor-passthru-methods driver-list driver-properties driver-raid-logical-disk-properties driver-show driver-vendor-passthru
+	node-create node-delete node-get-boot-device node-get-console node-get-supported-boot-devices node-get-vendor-passthru-methods
+	node-inject-nmi node-list node-port-list node-portgroup-list node-set-boot-device node-set-console-mode node-set-maintenance node-set-power-state
+	node-set-provision-state node-set-target-raid-config node-show node-show-states node-update node-validate node-vendor-passthru
+	node-vif-attach node-vif-detach node-vif-list port-create port-delete port-list port-show port-update
+	portgroup-create portgroup-delete portgroup-list portgroup-port-list portgroup-show portgroup-update volume-connector-create`)
+
+// Every old command is mapped: to one of nodectl's, or to who does it.
+func TestDocsMapOldCommands(t *testing.T) {
+	_, text, found := strings.Cut(docstest.Read(t, page), "## From the old commands")
+	if !found {
+		t.Fatal("the chapter is gone")
+	}
+	for _, command := range oldCommands {
+		if !regexp.MustCompile("`(ironic )?" + command + "[` ]").MatchString(text) {
+			t.Errorf("%s says nothing of ironic %s", page, command)
+		}
+	}
+}
+
 func leaves(t *testing.T) []*kong.Node {
 	t.Helper()
 	var out bytes.Buffer
