@@ -102,7 +102,7 @@ func New(cfg Config) (*Conductor, error) {
 // left behind. Workers run until ctx ends; then they stop between two steps, and [Conductor.Close] waits for them.
 func (c *Conductor) Start(ctx context.Context) error {
 	c.base, c.stop = context.WithCancel(ctx)
-	err := c.register(c.base)
+	err := c.register(c.base, true)
 	if err == nil {
 		err = c.restarted(c.base)
 	}
@@ -123,7 +123,12 @@ func (c *Conductor) Start(ctx context.Context) error {
 				return
 			case <-tick.C:
 			}
-			if err := c.register(c.base); err != nil && c.base.Err() == nil {
+			switch err := c.register(c.base, false); {
+			case errors.Is(err, errSuperseded):
+				c.log.ErrorContext(c.base, "this conductor stops: another one has started under its name", "hostname", c.cfg.Hostname)
+				c.stop()
+				return
+			case err != nil && c.base.Err() == nil:
 				c.log.ErrorContext(c.base, "renewing the lease", "err", err)
 			}
 		}
@@ -141,8 +146,20 @@ func (c *Conductor) Close() error {
 	c.work.Wait()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.base), 5*time.Second)
 	defer cancel()
-	return c.store.Update(ctx, func(tx Tx) error { return tx.DeleteRow(KindConductor, c.cfg.Hostname) })
+	return c.store.Update(ctx, func(tx Tx) error {
+		r, err := Get[Registration](tx, c.cfg.Hostname)
+		if errors.Is(err, baremetal.ErrNotFound) || (err == nil && r.Incarnation != c.incarnation) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return tx.DeleteRow(KindConductor, c.cfg.Hostname)
+	})
 }
+
+// errSuperseded means that another process has started under our name: it has taken up what was ours.
+var errSuperseded = errors.New("another conductor has started under this name")
 
 // Busy is how many nodes this conductor works on, or is about to.
 func (c *Conductor) Busy() int { return int(c.queued.Load()) + len(c.room) }
@@ -156,7 +173,8 @@ func (c *Conductor) Wait(ctx context.Context) error {
 	})
 }
 
-func (c *Conductor) register(ctx context.Context) error {
+// register writes the row with the lease. At the start it takes a row of this name over: after a kill nobody else has it.
+func (c *Conductor) register(ctx context.Context, starts bool) error {
 	drivers := make([]string, len(c.cfg.Drivers.Types))
 	for i, h := range c.cfg.Drivers.Types {
 		drivers[i] = h.Name
@@ -168,6 +186,9 @@ func (c *Conductor) register(ctx context.Context) error {
 		}
 		if err != nil {
 			return err
+		}
+		if !starts && r.Incarnation != "" && r.Incarnation != c.incarnation {
+			return errSuperseded
 		}
 		r.Group, r.Drivers, r.Incarnation = c.cfg.Group, drivers, c.incarnation
 		r.UpdatedAt = Now()
@@ -236,7 +257,9 @@ func (c *Conductor) queue(n *Node, act func(context.Context, *Task)) {
 }
 
 // hold writes this conductor's lock into a node.
-func (c *Conductor) hold(n *Node) { n.Reservation, n.Details.LockedAt = c.cfg.Hostname, Now() }
+func (c *Conductor) hold(n *Node) {
+	n.Reservation, n.Details.LockedAt, n.Details.LockedIn = c.cfg.Hostname, Now(), c.incarnation
+}
 
 // lock changes a node under its lock: nobody holds it when change is called, and afterwards whoever change wrote into
 // its reservation. It waits a while for the lock.

@@ -3,8 +3,11 @@ package conductor_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -155,4 +158,59 @@ func (b *between) View(ctx context.Context, read func(conductor.Tx) error) error
 		b.then()
 	}
 	return err
+}
+
+// Two processes have the same name, as where two machines were made from one image: the newer one has it, takes up what the
+// older one holds, also what that began afterwards, and the older one stops.
+func TestNamesakes(t *testing.T) {
+	r := newRig(t)
+	begun, held := newGate(t), newGate(t)
+	older := &script{act: func(context.Context, *conductor.Task, conductor.Step) (conductor.Result, error) {
+		begun.deaf()
+		return conductor.Done, nil
+	}}
+	lease := func(d time.Duration) func(*conductor.Config) { return func(cfg *conductor.Config) { cfg.Lease = d } }
+	a := r.start("twin", older, lease(time.Hour)) // it does not look for long
+	for i := 1; i <= 2; i++ {
+		r.put(conductor.Node{UUID: uuidOf(i), ProvisionState: baremetal.Available})
+	}
+	deploy := func(c *conductor.Conductor, i int) error {
+		return c.Provision(t.Context(), uuidOf(i), conductor.Request{Verb: baremetal.VerbActive})
+	}
+	if err := deploy(a, 1); err != nil {
+		t.Fatal(err)
+	}
+	begun.wait(t)
+	newer := &script{}
+	b := r.start("twin", newer, nil)
+	r.soon(uuidOf(1), baremetal.Active)
+	if err := deploy(a, 2); err != nil { // it has not seen b yet
+		t.Fatal(err)
+	}
+	begun.wait(t)
+	if err := b.Recover(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.soon(uuidOf(2), baremetal.Active)
+	if ran, most, _, _ := newer.book(); len(ran) != 6 || most > 1 {
+		t.Errorf("the newer one ran %v", ran)
+	}
+	close(begun.opened)
+	if err := a.Close(); err != nil { // and leaves the name to b
+		t.Error(err)
+	}
+	all, err := b.Conductors(t.Context())
+	if err != nil || len(all) != 1 || all[0].Hostname != "twin" {
+		t.Errorf("conductors %v, %v; want the newer one", all, err)
+	}
+
+	// One that looks sees it.
+	c := r.start("twin", &script{act: func(ctx context.Context, _ *conductor.Task, _ conductor.Step) (conductor.Result, error) {
+		return conductor.Done, held.pass(ctx)
+	}}, lease(30*time.Millisecond))
+	r.start("twin", &script{}, nil)
+	r.until("the older one to stop", func() (bool, string) {
+		err := deploy(c, 1)
+		return errors.Is(err, conductor.ErrBusy) && strings.Contains(err.Error(), "stopping"), fmt.Sprint(err)
+	})
 }

@@ -217,6 +217,7 @@ type Details struct {
 	DriverState        map[string]string `json:"driver_state,omitempty"` // the driver's own
 	Work               *Work             `json:"work,omitempty"`         // what is under way
 	LockedAt           Time              `json:"locked_at,omitempty"`    // when the lock was taken: two of one conductor's are told apart
+	LockedIn           string            `json:"locked_in,omitempty"`    // the incarnation of the conductor that took it
 	Agent              *Agent            `json:"agent,omitempty"`        // the ramdisk that called
 }
 

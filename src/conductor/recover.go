@@ -37,7 +37,34 @@ func (c *Conductor) Recover(ctx context.Context) error {
 	for _, n := range orphans {
 		errs = append(errs, c.takeOver(ctx, n.UUID, n.Reservation, 0))
 	}
-	return errors.Join(append(errs, c.pickUp(ctx), c.forget(ctx))...)
+	return errors.Join(append(errs, c.pickUp(ctx), c.namesakes(ctx), c.forget(ctx))...)
+}
+
+// namesakes is Recover for locks of another process of our name: it was there before us, and stops when it sees us.
+func (c *Conductor) namesakes(ctx context.Context) error {
+	var held []*Node
+	err := c.store.View(ctx, func(tx Tx) error {
+		r, err := Get[Registration](tx, c.cfg.Hostname)
+		if err != nil || r.Incarnation != c.incarnation { // it is we who are to stop
+			return ignore(err, baremetal.ErrNotFound)
+		}
+		held, err = tx.Nodes(NodeQuery{Where: []Condition{{"reservation", "=", c.cfg.Hostname}}, OnlyDetails: []string{"locked_at", "locked_in"}})
+		return err
+	})
+	errs := []error{err}
+	for _, n := range held {
+		if in := n.Details.LockedIn; in != "" && in != c.incarnation {
+			errs = append(errs, c.takeOver(ctx, n.UUID, c.cfg.Hostname, n.Details.LockedAt))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func ignore(err, kind error) error {
+	if errors.Is(err, kind) {
+		return nil
+	}
+	return err
 }
 
 // remembered is how long a conductor that is gone is still shown, as not alive.
