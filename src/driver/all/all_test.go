@@ -2,6 +2,8 @@ package all
 
 import (
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,4 +59,41 @@ func TestDocs(t *testing.T) {
 		}
 	}
 	docstest.Table(t, "drivers.md", "drivers", b.String())
+}
+
+// The pages of operators look alike: who knows one finds things in all.
+func TestPages(t *testing.T) {
+	list, err := os.ReadFile("../../../docs/drivers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(list), "\n## Pages\n"); n != 1 {
+		t.Errorf("docs/drivers.md lists pages %d times", n)
+	}
+	for _, h := range Table().Types {
+		if slices.Contains([]string{"fake-hardware", "manual-management", "ilo5"}, h.Name) {
+			continue
+		}
+		page := "drivers/" + h.Name + ".md"
+		if !strings.Contains(string(list), "\n- ["+h.Name+"]("+page+"): ") {
+			t.Errorf("docs/drivers.md does not list %s", page)
+		}
+		text, err := os.ReadFile("../../../docs/" + page)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		rest := string(text)
+		for _, part := range []string{"# " + h.Name + ": ", "\n## Preparing ", "\n## driver_info\n", "\n## What it can", "\n## Troubleshooting\n"} {
+			_, after, found := strings.Cut(rest, part)
+			if !found {
+				t.Errorf("docs/%s has no %q in its place", page, strings.TrimSpace(part))
+				continue
+			}
+			rest = after
+		}
+		if !strings.Contains(string(text), "(../drivers.md#") {
+			t.Errorf("docs/%s does not lead to the table of keys", page)
+		}
+	}
 }
