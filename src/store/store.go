@@ -38,7 +38,7 @@ var _ conductor.Store = (*Store)(nil)
 
 // Options of a store.
 type Options struct {
-	Key []byte // 32 bytes that seal driver_info; nil: in the clear
+	Key []byte // 32 bytes that seal driver_info, also what was stored before; nil: in the clear
 }
 
 // Open opens what address names: a file's path, made when it is missing, or a PostgreSQL URL. It brings the schema up to
@@ -86,6 +86,11 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 		s.queue = make(chan *change, 256)
 		s.readers = make(chan struct{}, readers)
 		s.ended.Go(s.write)
+	}
+	if s.sealed != nil {
+		if err := s.sealRest(ctx); err != nil {
+			return nil, errors.Join(fmt.Errorf("seal what was stored before there was a key: %w", err), s.Close())
+		}
 	}
 	return s, nil
 }

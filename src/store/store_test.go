@@ -1,9 +1,11 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -345,6 +347,44 @@ func TestAddedOnce(t *testing.T) {
 			})
 			if err != nil {
 				t.Error(err)
+			}
+		}
+	})
+}
+
+// A database that gets a key later has nothing in the clear from then on: not in its file either, where that is one.
+func TestSealedLater(t *testing.T) {
+	on(t, func(t *testing.T, address string) {
+		s := open(t, address, Options{})
+		for i := range 30 {
+			put(t, s, full(i))
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the second time there is nothing to do
+			s := open(t, address, Options{Key: oneKey})
+			var clear int
+			if err := s.reads.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM nodes WHERE details LIKE '%hunter2%'").Scan(&clear); err != nil || clear > 0 {
+				t.Errorf("%d nodes in the clear, %v", clear, err)
+			}
+			err := s.View(t.Context(), func(tx conductor.Tx) error {
+				n, err := tx.Node(uuidOf(7))
+				if err == nil && string(n.Details.DriverInfo) != `{"ipmi_password":"hunter2"}` {
+					t.Errorf("read back %s", n.Details.DriverInfo)
+				}
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			for _, end := range []string{"", "-wal"} {
+				if text, err := os.ReadFile(address + end); err == nil && bytes.Contains(text, []byte("hunter2")) {
+					t.Errorf("the file's %q holds it in the clear", end)
+				}
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
 			}
 		}
 	})

@@ -178,3 +178,43 @@ func TestMachinesFaceIsTaken(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// With key_file, what a call stores of a BMC's password is not in the database's files, nor what an earlier one stored.
+func TestEmbeddedSeals(t *testing.T) {
+	dir := t.TempDir()
+	key := filepath.Join(dir, "key")
+	if err := os.WriteFile(key, []byte("0123456789abcdef0123456789abcdef"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g := conductorGroup{Database: secret.New(filepath.Join(dir, "conductor.sqlite")), CallbackLimit: time.Minute}
+	for i, keyFile := range []string{"", key} {
+		g.KeyFile = keyFile
+		e, err := openEngine(t.Context(), g, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		node := fmt.Sprintf(`{"name": "n%d", "driver": "fake-hardware", "driver_info": {"fake_password": "hunter%d"}}`, i, i)
+		if status, text := e.to(t, http.MethodPost, "/v1/nodes", node); status != http.StatusCreated || strings.Contains(text, "hunter") {
+			t.Errorf("%d %s", status, text)
+		}
+		if n, err := e.conductor.Node(t.Context(), fmt.Sprint("n", i)); err != nil || n.Details.DriverInfo.Map()["fake_password"] != fmt.Sprint("hunter", i) {
+			t.Errorf("read back: %v", err)
+		}
+		if err := e.close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "conductor.sqlite*"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		if text, err := os.ReadFile(file); err != nil || strings.Contains(string(text), "hunter") {
+			t.Errorf("%s holds a password, or cannot be read: %v", file, err)
+		}
+	}
+	g.KeyFile = filepath.Join(dir, "none")
+	if _, err := openEngine(t.Context(), g, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "conductor.key_file") {
+		t.Errorf("without the file: %v", err)
+	}
+}
