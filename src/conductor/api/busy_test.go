@@ -25,7 +25,7 @@ func busy() []request {
 		get(node+"/history"), get(node+"/history?detail=True"), get(node+"/history?limit=1").but(otherNext), get(node+"/history/(incident)"),
 		verb(n, "deleted"), rests(n, "available"), put(node+"/traits", m{"traits": []any{"CUSTOM_A"}}),
 		post("/v1/allocations", m{"uuid": worked.allocation, "resource_class": "four"}).but(atOnce), rests("/v1/allocations/"+worked.allocation, "active"),
-		verb(n, "active"),
+		rests(n, "available"), verb(n, "active"), // Ironic tells of the allocation before it lets the node go
 		patch(node, op("add", "/instance_info", image("image.raw"))),
 		verb(n, "active"), request{path: n, settle: "deploying", held: true}, shown,
 	)
