@@ -42,7 +42,7 @@ type Faults struct {
 	Late              int           // so many reads of the relays tell the state before the last change
 	Answers           int           // reads tell the state of the first so many relays; 0: all; -1: none
 	Odd               bool          // reads tell 7 for relays that are on
-	PauseBetweenBytes time.Duration // in answers to commands
+	PauseBetweenBytes time.Duration // in answers, that to hello too
 }
 
 // A Command is one that a client sent, well or badly.

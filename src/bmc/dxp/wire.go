@@ -65,10 +65,8 @@ func (s *session) serve() {
 		hang(s.conn)
 		return
 	}
-	if _, err := s.conn.Write(binary.LittleEndian.AppendUint16(nil, s.sequence)); err != nil {
-		return
-	}
-	for s.command() {
+	for again := s.answer(binary.LittleEndian.AppendUint16(nil, s.sequence)); again; {
+		again = s.command()
 	}
 }
 
