@@ -85,6 +85,9 @@ func rows(t *testing.T) map[string]row {
 				r.may = strings.Split(may, ", ")
 			}
 			for _, name := range inBackticks.FindAllStringSubmatch(cells[1], -1) {
+				if _, twice := all[name[1]]; twice {
+					t.Errorf("%s has two rows for src/%s", table, name[1])
+				}
 				all[name[1]] = r
 			}
 		} else if found {
