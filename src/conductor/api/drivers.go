@@ -34,7 +34,11 @@ func (c *call) driverJSON(h driver.HardwareType, hosts []string, detail bool) ma
 		return m
 	}
 	for _, kind := range conductor.InterfaceKinds() {
-		if since := max(interfaceSince[kind], 30); c.minor < since {
+		since := interfaceSince[kind]
+		if since <= 31 { // drivers told of the first kinds a version before nodes did
+			since = 30
+		}
+		if c.minor < since {
 			continue
 		}
 		enabled, otherwise := c.conductor.Interfaces(h, kind)
